@@ -18,6 +18,7 @@ pub mod policies;
 mod process;
 mod project;
 mod python;
+mod remedy;
 mod run;
 mod served;
 

@@ -80,6 +80,16 @@ impl Project {
         self.write(file, without);
     }
 
+    /// Watches all enabled Regions. The tests' organization file lists three, so `check` warns that
+    /// sign-ins appear in others.
+    pub fn watch_enabled_regions(&self) {
+        self.replace(
+            "stacksets/organization.yaml",
+            "regions:\n  - eu-central-1\n  - us-east-1\n  - us-west-2\n",
+            "regions: enabled\n",
+        );
+    }
+
     /// Adds rules with alerts so long that all rules don't fit into one request.
     pub fn add_large_rules(&self) {
         self.write("rules/fixtures/event.json", crate::EXAMPLE_EVENT);

@@ -95,6 +95,7 @@ impl Served {
             name if name.contains("CloudTrail") => "cloudtrail",
             name if name.starts_with("AWSOrganizations") => "organizations",
             "AmazonSQS" => "sqs",
+            "TrentService" => "kms",
             other => panic!("no service for {other}"),
         };
         let mut answer = ureq::post(&self.endpoint)
@@ -105,6 +106,22 @@ impl Served {
             .unwrap_or_else(|error| panic!("{target}: {error}"));
         let text = answer.body_mut().read_to_string().expect("a text");
         serde_json::from_str(&text).unwrap_or(Value::Null)
+    }
+
+    /// Performs an action as an account's administrator, without the wire protocol.
+    #[track_caller]
+    pub fn act(
+        &self,
+        account: &str,
+        region: &str,
+        service: &str,
+        action: &str,
+        input: &Value,
+    ) -> Value {
+        let simulator = self.simulator.as_ref().expect("a running simulator");
+        simulator
+            .act(account, region, service, action, input)
+            .unwrap_or_else(|error| panic!("{service}:{action} {input}: {error}"))
     }
 
     /// Makes an account a delegated administrator of StackSets.

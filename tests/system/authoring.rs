@@ -83,7 +83,6 @@ fn match_says_which_clause_of_a_near_miss_failed_and_what_it_saw() {
 fn match_knows_what_eventbridge_does_not_deliver() {
     let project = project();
     let cases = [
-        (json!({"readOnly": true}), "a read-only call"),
         (
             json!({"eventCategory": "Data", "managementEvent": false}),
             "a data event",
@@ -103,6 +102,47 @@ fn match_knows_what_eventbridge_does_not_deliver() {
             .says("the pattern itself matches");
         project.run(&["match", "event.json"]).expect(0).says(reason);
     }
+}
+
+#[test]
+fn match_withholds_read_only_calls_by_name_and_flag() {
+    let project = project();
+    let name = "          - StopLogging\n";
+    project.replace(
+        "rules/cloudtrail/cloudtrail-tampering.yaml",
+        name,
+        &format!("{name}          - GetTrail # allow: pattern::read-only-call the test sends it unmarked\n"),
+    );
+    let fires = |name: &str, read_only: bool| {
+        let changes = json!({"eventName": name, "readOnly": read_only});
+        project.write("event.json", &record(&changes).to_string());
+        project.run(&["match", "event.json"]).expect(0).stdout
+    };
+    assert!(fires("GetTrail", true).contains("not delivered: a read-only call"));
+    assert!(fires("GetTrail", false).contains("fires: cloudtrail-tampering"));
+    assert!(fires("StopLogging", true).contains("fires: cloudtrail-tampering"));
+}
+
+#[test]
+fn match_shows_what_it_assumed_about_a_bare_record() {
+    let project = project();
+    let record = json!({
+        "eventSource": "signin.amazonaws.com", "eventName": "ConsoleLogin", "awsRegion": "us-east-1",
+        "userIdentity": {"type": "IAMUser", "accountId": "012345678901", "arn": "arn:aws:iam::012345678901:user/alice"},
+        "additionalEventData": {"MFAUsed": "No"}, "responseElements": {"ConsoleLogin": "Success"},
+        "eventID": "11111111-2222-4333-8444-555555555555",
+    });
+    project.write("event.json", &record.to_string());
+    let run = project.run(&["match", "event.json"]).expect(0);
+    let run = run
+        .says("fires: console-sign-in-without-mfa")
+        .says("assumed: `eventType` is missing: taken as AwsConsoleSignIn")
+        .says("assumed: `recipientAccountId` is missing: taken as the caller's account");
+    assert!(
+        !run.stdout.contains("`eventID` is missing"),
+        "{}",
+        run.stdout
+    );
 }
 
 #[test]

@@ -24,6 +24,7 @@ fn broken(project: &Project, id: &str, from: &str, to: &str) {
 #[test]
 fn the_example_rule_is_valid_before_it_is_broken() {
     let project = project();
+    project.watch_enabled_regions();
     project.write("rules/broken/example-rule.yaml", EXAMPLE_RULE);
     // The rule only gets a warning, because the library already has one like it.
     project

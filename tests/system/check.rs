@@ -48,6 +48,7 @@ fn a_fix_changes_nothing_else() {
 #[test]
 fn warnings_fail_only_where_they_are_denied() {
     let project = project();
+    project.watch_enabled_regions();
     project.replace(RULE, "status: stable", "status: deprecated");
     project.run(&["check"]).expect(0).says("rule::deprecated");
     project.run(&["check", "--deny-warnings"]).expect(64);

@@ -57,6 +57,7 @@ fn the_preflight_reports_every_failure_with_its_fix_and_changes_nothing() {
         .expect(0)
         .says("ok       trusted access of StackSets")
         .says("ok       trusted access of CloudTrail")
+        .says("ok       permissions: not simulated: the root user")
         .says("ok       Regions")
         .says("The simulator counted 0 mutating");
     organization.query(

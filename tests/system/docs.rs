@@ -95,6 +95,7 @@ fn a_rule_is_written_by_the_steps_of_its_readme_alone() {
         .expect("the steps");
     let (section, _) = section.split_once("\n## ").expect("their end");
     let project = project();
+    project.watch_enabled_regions();
     project.run(&["generate"]).expect(0);
     let mut rule = String::new();
     let mut commands = 0;

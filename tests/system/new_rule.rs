@@ -25,6 +25,7 @@ const FIXTURE: &str = "rules/fixtures/password-created.json";
 #[test]
 fn new_creates_a_rule_that_check_rejects_until_it_is_completed() {
     let project = project();
+    project.watch_enabled_regions();
     project.write("event.json", &record().to_string());
     let new = ["new", "password-created", "--from-event", "event.json"];
     project

@@ -2,7 +2,7 @@
 //! part of them.
 
 use serde_json::{Value, json};
-use tests::{HOME, MANAGEMENT, Project, Run, Served};
+use tests::{HOME, HUB, MANAGEMENT, Project, Run, Served};
 
 use crate::project;
 
@@ -14,10 +14,19 @@ const ASK_IAM: &str = "iam:SimulatePrincipalPolicy";
 
 /// A policy as `permissions --format json` prints it.
 fn policies(project: &Project, command: &str) -> Vec<Value> {
-    let printed = project
-        .run(&["permissions", command, "--format", "json"])
-        .expect(0)
-        .json();
+    policies_of(project, command, MANAGEMENT)
+}
+
+fn policies_of(project: &Project, command: &str, account: &str) -> Vec<Value> {
+    let arguments = [
+        "permissions",
+        command,
+        "--account",
+        account,
+        "--format",
+        "json",
+    ];
+    let printed = project.run(&arguments).expect(0).json();
     printed["policies"].as_array().expect("policies").clone()
 }
 
@@ -31,23 +40,27 @@ fn iam(organization: &Served, account: &str, form: &[(&str, &str)]) -> String {
 
 /// Creates the caller's role, without any policy, and returns an access key of it.
 fn role(organization: &Served) -> String {
+    role_in(organization, MANAGEMENT)
+}
+
+fn role_in(organization: &Served, account: &str) -> String {
     let trust = json!({"Version": "2012-10-17", "Statement": [{
         "Effect": "Allow", "Action": "sts:AssumeRole",
-        "Principal": {"AWS": format!("arn:aws:iam::{MANAGEMENT}:root")},
+        "Principal": {"AWS": format!("arn:aws:iam::{account}:root")},
     }]});
     let create = [
         ("Action", "CreateRole"),
         ("RoleName", ROLE),
         ("AssumeRolePolicyDocument", &trust.to_string()),
     ];
-    iam(organization, MANAGEMENT, &create);
-    let arn = format!("arn:aws:iam::{MANAGEMENT}:role/{ROLE}");
+    iam(organization, account, &create);
+    let arn = format!("arn:aws:iam::{account}:role/{ROLE}");
     let assume = [
         ("Action", "AssumeRole"),
         ("RoleArn", arn.as_str()),
         ("RoleSessionName", "run"),
     ];
-    let answer = organization.query(MANAGEMENT, HOME, "sts", &assume);
+    let answer = organization.query(account, HOME, "sts", &assume);
     let (_, rest) = answer.split_once("<AccessKeyId>").expect("a key");
     rest.split('<').next().unwrap_or_default().to_owned()
 }
@@ -76,16 +89,23 @@ fn give(organization: &Served, account: &str, role: &str, policies: &[&Value]) {
     }
 }
 
+/// The ids of all accounts but the management account.
+fn members(organization: &Served) -> Vec<String> {
+    let state = organization.get("state");
+    let accounts = state["accounts"].as_array().expect("accounts");
+    let ids = accounts.iter().map(|it| it["id"].as_str().expect("an id"));
+    ids.filter(|id| *id != MANAGEMENT)
+        .map(str::to_owned)
+        .collect()
+}
+
 /// Gives the caller and the access role of every account the policies of a command.
 fn give_all(organization: &Served, policies: &[Value]) {
     let (access, own): (Vec<&Value>, Vec<&Value>) = policies
         .iter()
         .partition(|policy| is_for_access_role(policy));
     give(organization, MANAGEMENT, ROLE, &own);
-    let state = organization.get("state");
-    let accounts = state["accounts"].as_array().expect("accounts");
-    let ids = accounts.iter().map(|it| it["id"].as_str().expect("an id"));
-    for account in ids.filter(|id| *id != MANAGEMENT) {
+    for account in &members(organization) {
         let detach = [
             ("Action", "DetachRolePolicy"),
             ("RoleName", ACCESS_ROLE),
@@ -113,7 +133,7 @@ fn cycle(project: &Project, target: &str) -> Vec<Run> {
         &["plan", "--org"],
         &["deploy", "--org"],
         &["deploy", "--org"],
-        &["verify", "--org"],
+        &["verify", "--org", "--cloudtrail"],
         &["drift", "--org"],
         &["destroy", "--org", "--confirm", "o-exampleorg1"],
     ];
@@ -199,6 +219,54 @@ fn permissions_of_plan_drift_and_verify_are_enough_for_these() {
         .says("UpdateStackSet on arn:aws:cloudformation:*:111122223333:stackset-target/gizmos-*")
         .says("other kinds of resources")
         .says("permissions deploy` prints");
+}
+
+#[test]
+fn permissions_of_deploy_are_enough_for_a_delegated_administrator() {
+    let organization = Served::start();
+    organization.delegate_stack_sets(HUB);
+    organization.create_access_role(HUB);
+    let key = role_in(&organization, HUB);
+    let target = organization.argument_as(&key);
+    let project = full_project();
+    let access_role = format!("access_role: {}", tests::ACCESS_ROLE);
+    project.replace(
+        ORGANIZATION,
+        "access_role: OrganizationAccountAccessRole",
+        &access_role,
+    );
+    let administrators = format!("artifacts: {{administrators: [\"{HUB}\"]}}");
+    project.replace(ORGANIZATION, "artifacts: {}", &administrators);
+    let policies = policies_of(&project, "deploy", HUB);
+    let named = |part: &str| -> Vec<&Value> {
+        let has = |policy: &&Value| {
+            let name = policy["name"].as_str().expect("a name");
+            name.trim_end_matches(['-', '1', '2']) == part
+        };
+        policies.iter().filter(has).collect()
+    };
+    give(&organization, HUB, ROLE, &named("gizmos-deploy"));
+    let management = named("gizmos-deploy-management");
+    give(&organization, MANAGEMENT, tests::ACCESS_ROLE, &management);
+    for account in members(&organization) {
+        give(
+            &organization,
+            &account,
+            tests::ACCESS_ROLE,
+            &named("gizmos-deploy-access"),
+        );
+    }
+    project
+        .run(&["doctor", "--org", &target])
+        .expect(0)
+        .says("ok       permissions: all ");
+    let runs = cycle(&project, &target);
+    let all = outputs(&runs);
+    assert_eq!(runs.len(), 6, "{all}");
+    assert!(
+        !all.contains("denied") && !all.contains("not authorized"),
+        "{all}"
+    );
 }
 
 /// The caller's policies without one statement, and without the right to ask IAM, so that the
@@ -304,7 +372,7 @@ fn permissions_are_written_to_files_and_for_delegated_administrators() {
     let document: Value = serde_json::from_str(&written.expect("a file")).expect("JSON");
     assert_eq!(document["Version"], "2012-10-17");
     project
-        .run(&["permissions", "deploy", "--account", tests::HUB])
+        .run(&["permissions", "deploy", "--account", HUB])
         .expect(0)
         .says("for the role OrganizationAccountAccessRole in the management account 111122223333");
     project

@@ -208,3 +208,54 @@ fn policy_reference_names_what_it_does_not_confirm() {
         assert_eq!(faults(kind, &statement), [""; 0], "{statement}");
     }
 }
+
+/// Actions that callers may perform on `*` although AWS could restrict them: the organization's units
+/// and accounts aren't known before they are listed, and a stack's description is asked for by name
+/// or for all stacks.
+const UNRESTRICTED: [&str; 4] = [
+    "account:ListRegions",
+    "cloudformation:DescribeStacks",
+    "organizations:ListAccountsForParent",
+    "organizations:ListOrganizationalUnitsForParent",
+];
+
+/// What `permissions` prints for callers and for the access role.
+#[test]
+fn every_policy_for_callers_agrees_with_the_service_authorization_reference() {
+    let reference = Reference::load();
+    let project = project();
+    let file = "stacksets/organization.yaml";
+    let text = std::fs::read_to_string(project.path(file)).expect("the organization file");
+    project.write(file, &format!("{text}\n{MORE}"));
+    let mut faults = Vec::new();
+    for topology in ["hub", "local"] {
+        for command in ["plan", "drift", "deploy", "verify"] {
+            let printed = project
+                .run(&[
+                    "permissions",
+                    command,
+                    "--topology",
+                    topology,
+                    "--format",
+                    "json",
+                ])
+                .expect(0)
+                .json();
+            let policies = printed["policies"].as_array().expect("policies");
+            assert!(!policies.is_empty());
+            for policy in policies {
+                let found = reference.faults(&policy["document"], PolicyKind::Identity);
+                let chosen = |fault: &String| {
+                    let mut prefixes = UNRESTRICTED.iter();
+                    prefixes.any(|it| fault.starts_with(&format!("`{it}` is allowed on `*`")))
+                };
+                for fault in found.iter().filter(|it| !chosen(it)) {
+                    faults.push(format!("{command}, {}: {fault}", policy["name"]));
+                }
+            }
+        }
+    }
+    faults.sort();
+    faults.dedup();
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}

@@ -44,6 +44,7 @@ level: low
 #[test]
 fn an_exact_rule_is_imported_checked_formatted_and_fires() {
     let project = project();
+    project.watch_enabled_regions();
     project.write("sigma/alarm_deleted.yml", EXACT);
     let import = ["import", "sigma", "sigma/alarm_deleted.yml"];
     project

@@ -129,6 +129,12 @@ fn templates() -> Result<()> {
         .with_context(|| format!("could not read {}", committed.display()))?;
     organization.push_str("drift_schedule: cron(0 6 * * ? *)\n");
     organization.push_str("artifacts: {administrators: [\"333344445555\"]}\n");
+    // The templates are the same for any Regions.
+    let regions: &[&str] = if organization.contains("\nregions: enabled") {
+        &["--regions", "eu-central-1,us-east-1"]
+    } else {
+        &[]
+    };
     let file = folder.join("organization.yaml");
     std::fs::write(&file, organization)
         .with_context(|| format!("could not write {}", file.display()))?;
@@ -139,6 +145,7 @@ fn templates() -> Result<()> {
             shell::program(&gizmos)
                 .args(["compile", "--topology", topology, "--organization"])
                 .arg(&file)
+                .args(regions)
                 .arg("--out")
                 .arg(&folder),
         )?;

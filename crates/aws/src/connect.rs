@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -149,6 +149,8 @@ pub struct Aws {
     organizations: aws_sdk_organizations::Client,
     pace: Arc<Pace>,
     clock: Clock,
+    /// Number of requests so far.
+    requests: Arc<AtomicU64>,
     identity: Arc<OnceCell<Identity>>,
     /// The most recent sessions of the access role, by account.
     sessions: Arc<Mutex<BTreeMap<String, Session>>>,
@@ -180,6 +182,7 @@ impl Aws {
                 .with_initial_backoff(Duration::from_millis(2))
                 .with_max_backoff(Duration::from_millis(20));
         }
+        let requests = Arc::default();
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_WITHIN)
             .operation_attempt_timeout(options.attempt_timeout)
@@ -188,7 +191,7 @@ impl Aws {
             .region(Region::new(options.home_region.clone()))
             .retry_config(retries)
             .timeout_config(timeouts)
-            .http_client(http::client());
+            .http_client(http::client(&requests));
         if let Some(url) = &options.endpoint_url {
             loader = loader.endpoint_url(url);
         }
@@ -221,6 +224,7 @@ impl Aws {
             organizations,
             pace,
             clock,
+            requests,
             identity: Arc::new(OnceCell::new()),
             sessions: Arc::new(Mutex::new(BTreeMap::new())),
             asks_members: Arc::new(AtomicBool::new(false)),
@@ -237,6 +241,11 @@ impl Aws {
             self.options.call_as = CallAs::DelegatedAdministrator;
         }
         self
+    }
+
+    /// The number of requests so far, retries included.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
     }
 
     /// Configuration for the caller's own account and the home Region.
@@ -275,6 +284,16 @@ impl Aws {
     /// Client for AWS Organizations.
     pub(crate) fn organizations(&self) -> &aws_sdk_organizations::Client {
         &self.organizations
+    }
+
+    /// Rate limits, to be watched by a client.
+    pub(crate) fn shared_pace(&self) -> Arc<Pace> {
+        Arc::clone(&self.pace)
+    }
+
+    /// AWS's clock, to be read off a client's responses.
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock.clone()
     }
 
     /// Whether a member's Regions must be asked for in the member, with the access role.
@@ -319,7 +338,8 @@ impl Aws {
 
     /// A session of the access role, valid for all Regions of the account.
     async fn session(&self, location: &Location) -> Result<Session, CloudError> {
-        let soon = SystemTime::now() + SESSION_MARGIN;
+        // AWS's clock, because it set the time at which the session expires.
+        let soon = self.clock.now() + SESSION_MARGIN;
         let known = self
             .sessions()
             .get(&location.account)
@@ -328,7 +348,10 @@ impl Aws {
         if let Some(session) = known {
             return Ok(session);
         }
-        let answer = aws_sdk_sts::Client::new(&self.base)
+        let config = aws_sdk_sts::config::Builder::from(&self.base)
+            .interceptor(self.clock())
+            .build();
+        let answer = aws_sdk_sts::Client::from_conf(config)
             .assume_role()
             .role_arn(format!(
                 "arn:{}:iam::{}:role/{}",

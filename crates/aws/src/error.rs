@@ -70,7 +70,8 @@ fn beginning(body: &[u8]) -> String {
     format!("the response begins with `{}{more}`", short.escape_debug())
 }
 
-fn by_code(
+/// Maps an error code to a port error. `status` is that of the HTTP response.
+pub(crate) fn by_code(
     action: &str,
     code: &str,
     message: &str,

@@ -1,11 +1,23 @@
 //! Reads SNS, CloudTrail, SQS, EventBridge and IAM.
 
+use std::collections::BTreeMap;
+
 use aws_sdk_sqs::types::QueueAttributeName;
-use deployer::ports::{CloudError, Health, Location, Subscription, TrailStatus, TrailSummary};
-use serde_json::Value;
+use deployer::ports::{
+    BasicSelector, CloudError, EventRule, EventSelectors, FieldSelector, Health, Location,
+    QueueState, RoleDetails, Subscription, SubscriptionSettings, TopicSettings, TrailStatus,
+    TrailSummary,
+};
+use serde_json::{Value, json};
 
 use crate::connect::{Aws, partition};
 use crate::error::cloud_error;
+use crate::json_call::JsonAction;
+
+const GET_KEY_POLICY: JsonAction = JsonAction {
+    action: "kms:GetKeyPolicy",
+    target: "TrentService",
+};
 
 impl Health for Aws {
     async fn subscriptions(
@@ -13,12 +25,7 @@ impl Health for Aws {
         location: &Location,
         topic: &str,
     ) -> Result<Option<Vec<Subscription>>, CloudError> {
-        let arn = format!(
-            "arn:{}:sns:{}:{}:{topic}",
-            partition(&location.region),
-            location.region,
-            location.account
-        );
+        let arn = topic_arn(location, topic);
         let client = aws_sdk_sns::Client::new(&self.at(location).await?);
         let mut pages = client
             .list_subscriptions_by_topic()
@@ -33,18 +40,87 @@ impl Health for Aws {
                 Err(error) => return Err(error),
             };
             for subscription in page.subscriptions.unwrap_or_default() {
+                // Unconfirmed subscriptions have `PendingConfirmation` or `Deleted` in place of an
+                // ARN.
+                let arn = subscription
+                    .subscription_arn
+                    .filter(|arn| arn.starts_with("arn:"));
                 found.push(Subscription {
                     protocol: subscription.protocol.unwrap_or_default(),
                     endpoint: subscription.endpoint.unwrap_or_default(),
-                    // Unconfirmed subscriptions have `PendingConfirmation` or `Deleted` in place of
-                    // an ARN.
-                    confirmed: subscription
-                        .subscription_arn
-                        .is_some_and(|arn| arn.starts_with("arn:")),
+                    confirmed: arn.is_some(),
+                    arn,
                 });
             }
         }
         Ok(Some(found))
+    }
+
+    async fn topic_settings(
+        &self,
+        location: &Location,
+        topic: &str,
+    ) -> Result<Option<TopicSettings>, CloudError> {
+        let client = aws_sdk_sns::Client::new(&self.at(location).await?);
+        let answer = client
+            .get_topic_attributes()
+            .topic_arn(topic_arn(location, topic))
+            .send()
+            .await
+            .map_err(|e| cloud_error("sns:GetTopicAttributes", &e));
+        let attributes = match answer {
+            Ok(answer) => answer.attributes.unwrap_or_default(),
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let policy = attributes.get("Policy");
+        Ok(Some(TopicSettings {
+            policy: policy
+                .and_then(|policy| serde_json::from_str(policy).ok())
+                .unwrap_or(Value::Null),
+            key: attributes.get("KmsMasterKeyId").cloned(),
+        }))
+    }
+
+    async fn key_policy(
+        &self,
+        location: &Location,
+        key: &str,
+    ) -> Result<Option<Value>, CloudError> {
+        let input = json!({"KeyId": key, "PolicyName": "default"});
+        match self.json_call(location, GET_KEY_POLICY, &input).await {
+            Ok(answer) => {
+                let policy = answer.get("Policy").and_then(Value::as_str);
+                let policy = policy.and_then(|policy| serde_json::from_str(policy).ok());
+                Ok(Some(policy.unwrap_or(Value::Null)))
+            }
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn subscription_settings(
+        &self,
+        location: &Location,
+        subscription: &str,
+    ) -> Result<SubscriptionSettings, CloudError> {
+        let client = aws_sdk_sns::Client::new(&self.at(location).await?);
+        let answer = client
+            .get_subscription_attributes()
+            .subscription_arn(subscription)
+            .send()
+            .await
+            .map_err(|e| cloud_error("sns:GetSubscriptionAttributes", &e))?;
+        let attributes = answer.attributes.unwrap_or_default();
+        Ok(SubscriptionSettings {
+            filter_policy: attributes
+                .get("FilterPolicy")
+                .filter(|policy| !policy.is_empty() && *policy != "{}")
+                .cloned(),
+            raw: attributes
+                .get("RawMessageDelivery")
+                .is_some_and(|raw| raw == "true"),
+        })
     }
 
     async fn trails(&self, location: &Location) -> Result<Vec<TrailSummary>, CloudError> {
@@ -87,13 +163,36 @@ impl Health for Aws {
         let Some(trail) = trail else {
             return Ok(None);
         };
+        let arn = trail.trail_arn.unwrap_or_else(|| name.to_owned());
         let status = client
             .get_trail_status()
-            .name(trail.trail_arn.as_deref().unwrap_or(name))
+            .name(&arn)
             .send()
             .await
             .map_err(|e| cloud_error("cloudtrail:GetTrailStatus", &e))?;
+        let selectors = client
+            .get_event_selectors()
+            .trail_name(&arn)
+            .send()
+            .await
+            .map_err(|e| cloud_error("cloudtrail:GetEventSelectors", &e))?;
         Ok(Some(TrailStatus {
+            arn,
+            key: trail.kms_key_id.filter(|key| !key.is_empty()),
+            selectors: EventSelectors {
+                basic: selectors
+                    .event_selectors
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(basic_selector)
+                    .collect(),
+                advanced: selectors
+                    .advanced_event_selectors
+                    .unwrap_or_default()
+                    .into_iter()
+                    .map(|it| it.field_selectors.into_iter().map(field_selector).collect())
+                    .collect(),
+            },
             logging: status.is_logging.unwrap_or(false),
             multi_region: trail.is_multi_region_trail.unwrap_or(false),
             organization: trail.is_organization_trail.unwrap_or(false),
@@ -102,11 +201,11 @@ impl Health for Aws {
         }))
     }
 
-    async fn queue_depth(
+    async fn queue(
         &self,
         location: &Location,
         queue: &str,
-    ) -> Result<Option<u64>, CloudError> {
+    ) -> Result<Option<QueueState>, CloudError> {
         let client = aws_sdk_sqs::Client::new(&self.at(location).await?);
         let url = if queue.starts_with("http") {
             queue.to_owned()
@@ -128,6 +227,7 @@ impl Health for Aws {
             .queue_url(url)
             .attribute_names(QueueAttributeName::ApproximateNumberOfMessages)
             .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
+            .attribute_names(QueueAttributeName::Policy)
             .send()
             .await
             .map_err(|e| cloud_error("sqs:GetQueueAttributes", &e));
@@ -142,10 +242,86 @@ impl Health for Aws {
                 .and_then(|count| count.parse::<u64>().ok())
                 .unwrap_or(0)
         };
-        Ok(Some(
-            read(QueueAttributeName::ApproximateNumberOfMessages)
+        Ok(Some(QueueState {
+            messages: read(QueueAttributeName::ApproximateNumberOfMessages)
                 + read(QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
-        ))
+            policy: attributes
+                .get(&QueueAttributeName::Policy)
+                .and_then(|policy| serde_json::from_str(policy).ok()),
+        }))
+    }
+
+    async fn event_rules(
+        &self,
+        location: &Location,
+        bus: &str,
+        prefix: &str,
+    ) -> Result<Option<Vec<EventRule>>, CloudError> {
+        let client = aws_sdk_eventbridge::Client::new(&self.at(location).await?);
+        let mut found = Vec::new();
+        let mut token = None;
+        loop {
+            let page = client
+                .list_rules()
+                .event_bus_name(bus)
+                .set_name_prefix((!prefix.is_empty()).then(|| prefix.to_owned()))
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|e| cloud_error("events:ListRules", &e));
+            let page = match page {
+                Ok(page) => page,
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            for rule in page.rules.unwrap_or_default() {
+                found.push(EventRule {
+                    name: rule.name.unwrap_or_default(),
+                    state: rule
+                        .state
+                        .map(|state| state.as_str().to_owned())
+                        .unwrap_or_default(),
+                    pattern: rule
+                        .event_pattern
+                        .map(|pattern| serde_json::from_str(&pattern).unwrap_or(Value::Null)),
+                });
+            }
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(Some(found));
+            }
+        }
+    }
+
+    async fn rule_targets(
+        &self,
+        location: &Location,
+        bus: &str,
+        rule: &str,
+    ) -> Result<Option<Vec<Value>>, CloudError> {
+        let client = aws_sdk_eventbridge::Client::new(&self.at(location).await?);
+        let mut found = Vec::new();
+        let mut token = None;
+        loop {
+            let page = client
+                .list_targets_by_rule()
+                .event_bus_name(bus)
+                .rule(rule)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|e| cloud_error("events:ListTargetsByRule", &e));
+            let page = match page {
+                Ok(page) => page,
+                Err(error) if error.is_not_found() => return Ok(None),
+                Err(error) => return Err(error),
+            };
+            found.extend(page.targets.unwrap_or_default().into_iter().map(target));
+            token = page.next_token;
+            if token.is_none() {
+                return Ok(Some(found));
+            }
+        }
     }
 
     async fn bus_policy(
@@ -172,18 +348,159 @@ impl Health for Aws {
         }
     }
 
-    async fn role_names(&self, location: &Location, path: &str) -> Result<Vec<String>, CloudError> {
+    async fn roles(&self, location: &Location, path: &str) -> Result<Vec<RoleDetails>, CloudError> {
         let client = aws_sdk_iam::Client::new(&self.at(location).await?);
+        // The only call that returns roles together with their policies.
         let mut pages = client
-            .list_roles()
-            .path_prefix(path)
+            .get_account_authorization_details()
+            .filter(aws_sdk_iam::types::EntityType::Role)
+            .max_items(1000)
             .into_paginator()
             .send();
         let mut found = Vec::new();
         while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| cloud_error("iam:ListRoles", &e))?;
-            found.extend(page.roles.into_iter().map(|role| role.role_name));
+            let page = page.map_err(|e| cloud_error("iam:GetAccountAuthorizationDetails", &e))?;
+            let roles = page.role_detail_list.unwrap_or_default().into_iter();
+            found.extend(roles.map(role).filter(|role| role.path.starts_with(path)));
         }
         Ok(found)
+    }
+}
+
+fn topic_arn(location: &Location, topic: &str) -> String {
+    let Location { account, region } = location;
+    format!("arn:{}:sns:{region}:{account}:{topic}", partition(region))
+}
+
+fn basic_selector(selector: aws_sdk_cloudtrail::types::EventSelector) -> BasicSelector {
+    BasicSelector {
+        read_write_type: selector
+            .read_write_type
+            .map_or_else(|| "All".to_owned(), |it| it.as_str().to_owned()),
+        management_events: selector.include_management_events.unwrap_or(true),
+        excluded_sources: selector
+            .exclude_management_event_sources
+            .unwrap_or_default(),
+    }
+}
+
+fn field_selector(selector: aws_sdk_cloudtrail::types::AdvancedFieldSelector) -> FieldSelector {
+    let others = [
+        &selector.starts_with,
+        &selector.ends_with,
+        &selector.not_starts_with,
+        &selector.not_ends_with,
+    ];
+    FieldSelector {
+        others: others
+            .into_iter()
+            .any(|list| list.as_ref().is_some_and(|list| !list.is_empty())),
+        field: selector.field,
+        equals: selector.equals.unwrap_or_default(),
+        not_equals: selector.not_equals.unwrap_or_default(),
+    }
+}
+
+/// A target with the property names of a template. Targets of types that Gizmos doesn't use have
+/// further properties, which a comparison must see.
+fn target(target: aws_sdk_eventbridge::types::Target) -> Value {
+    let more = [
+        target.kinesis_parameters.is_some(),
+        target.run_command_parameters.is_some(),
+        target.ecs_parameters.is_some(),
+        target.batch_parameters.is_some(),
+        target.sqs_parameters.is_some(),
+        target.http_parameters.is_some(),
+        target.redshift_data_parameters.is_some(),
+        target.sage_maker_pipeline_parameters.is_some(),
+        target.app_sync_parameters.is_some(),
+    ];
+    let transformer = target.input_transformer.map(|it| {
+        let paths: BTreeMap<String, String> =
+            it.input_paths_map.unwrap_or_default().into_iter().collect();
+        json!({"InputPathsMap": paths, "InputTemplate": it.input_template})
+    });
+    let retry = target.retry_policy.map(|it| {
+        without_nulls(json!({
+            "MaximumEventAgeInSeconds": it.maximum_event_age_in_seconds,
+            "MaximumRetryAttempts": it.maximum_retry_attempts,
+        }))
+    });
+    without_nulls(json!({
+        "Id": target.id,
+        "Arn": target.arn,
+        "RoleArn": target.role_arn,
+        "Input": target.input,
+        "InputPath": target.input_path,
+        "InputTransformer": transformer,
+        "DeadLetterConfig": target.dead_letter_config.map(|it| json!({"Arn": it.arn})),
+        "RetryPolicy": retry,
+        "OtherParameters": more.contains(&true).then_some(true),
+    }))
+}
+
+fn without_nulls(mut value: Value) -> Value {
+    if let Value::Object(fields) = &mut value {
+        fields.retain(|_, field| !field.is_null());
+    }
+    value
+}
+
+fn role(role: aws_sdk_iam::types::RoleDetail) -> RoleDetails {
+    RoleDetails {
+        name: role.role_name.unwrap_or_default(),
+        path: role.path.unwrap_or_default(),
+        inline: role
+            .role_policy_list
+            .unwrap_or_default()
+            .into_iter()
+            .map(|policy| {
+                let document = policy.policy_document.unwrap_or_default();
+                let document = serde_json::from_str(&percent_decoded(&document));
+                (
+                    policy.policy_name.unwrap_or_default(),
+                    document.unwrap_or(Value::Null),
+                )
+            })
+            .collect(),
+        attached: role
+            .attached_managed_policies
+            .unwrap_or_default()
+            .into_iter()
+            .filter_map(|policy| policy.policy_arn)
+            .collect(),
+    }
+}
+
+/// IAM returns policies percent-encoded (RFC 3986).
+fn percent_decoded(text: &str) -> String {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, tail @ ..] = rest {
+        let decoded = tail
+            .split_at_checked(2)
+            .filter(|_| *first == b'%')
+            .and_then(|(digits, rest)| {
+                let digits = std::str::from_utf8(digits).ok()?;
+                Some((u8::from_str_radix(digits, 16).ok()?, rest))
+            });
+        let (byte, left) = decoded.unwrap_or((*first, tail));
+        bytes.push(byte);
+        rest = left;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::percent_decoded;
+
+    #[test]
+    fn policies_of_iam_are_percent_decoded() {
+        assert_eq!(
+            percent_decoded("%7B%22a%22%3A%22%C3%BC%22%7D"),
+            "{\"a\":\"ü\"}"
+        );
+        assert_eq!(percent_decoded("100% %zz %"), "100% %zz %");
     }
 }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use aws_sdk_cloudformation::types as sdk;
 use deployer::ports::{
     AccountSelection, Action, AutoDeployment, CloudError, ConcurrencyMode, DeploymentTargets,
-    DriftCounts, Instance, InstanceRequest, InstanceStatus, Location, NewStackSet, Operation,
-    OperationResult, OperationStatus, OperationSummary, Preferences, PropertyDifference,
+    DriftCounts, DriftStatus, Instance, InstanceRequest, InstanceStatus, Location, NewStackSet,
+    Operation, OperationResult, OperationStatus, OperationSummary, Preferences, PropertyDifference,
     RegionConcurrency, ResourceDrift, ResourceDriftStatus, ResultStatus, StackSetDetails,
     StackSetSummary, StackSetUpdate, StackSets, Tolerance,
 };
@@ -306,17 +306,21 @@ impl StackSets for Aws {
             .map(|answer| id_or(answer.operation_id, operation_id))
     }
 
-    async fn list_drifted_instances(&self, stack_set: &str) -> Result<Vec<Location>, CloudError> {
-        let drifted = sdk::StackInstanceFilter::builder()
+    async fn list_instances_by_drift(
+        &self,
+        stack_set: &str,
+        status: DriftStatus,
+    ) -> Result<Vec<Location>, CloudError> {
+        let filter = sdk::StackInstanceFilter::builder()
             .name(sdk::StackInstanceFilterName::DriftStatus)
-            .values("DRIFTED")
+            .values(status.name())
             .build();
         self.list("cloudformation:ListStackInstances", |token| {
             let request = self
                 .stack_sets()
                 .list_stack_instances()
                 .stack_set_name(stack_set)
-                .filters(drifted.clone())
+                .filters(filter.clone())
                 .max_results(PAGE)
                 .set_next_token(token)
                 .call_as(self.call_as());
@@ -355,8 +359,7 @@ impl StackSets for Aws {
                     .operation_id(operation)
                     .stack_instance_account(account)
                     .stack_instance_region(region)
-                    .stack_instance_resource_drift_statuses(sdk::StackResourceDriftStatus::Modified)
-                    .stack_instance_resource_drift_statuses(sdk::StackResourceDriftStatus::Deleted)
+                    .set_stack_instance_resource_drift_statuses(Some(REPORTED.into()))
                     .set_next_token(token)
                     .call_as(self.call_as())
                     .send()
@@ -370,6 +373,7 @@ impl StackSets for Aws {
                     physical_id: drift.physical_resource_id,
                     resource_type: drift.resource_type.unwrap_or_default(),
                     status: drift_status(drift.stack_resource_drift_status.as_ref()),
+                    reason: None,
                     differences: differences(drift.property_differences),
                     expected: None,
                     actual: None,
@@ -582,11 +586,21 @@ pub(crate) fn from_capabilities(found: Option<Vec<sdk::Capability>>) -> Vec<Stri
         .collect()
 }
 
+/// What a drift report is about: everything but resources in sync.
+pub(crate) const REPORTED: [sdk::StackResourceDriftStatus; 4] = [
+    sdk::StackResourceDriftStatus::Modified,
+    sdk::StackResourceDriftStatus::Deleted,
+    sdk::StackResourceDriftStatus::NotChecked,
+    sdk::StackResourceDriftStatus::UnknownValue,
+];
+
 pub(crate) fn drift_status(status: Option<&sdk::StackResourceDriftStatus>) -> ResourceDriftStatus {
     match status {
         Some(sdk::StackResourceDriftStatus::InSync) => ResourceDriftStatus::InSync,
         Some(sdk::StackResourceDriftStatus::Modified) => ResourceDriftStatus::Modified,
         Some(sdk::StackResourceDriftStatus::Deleted) => ResourceDriftStatus::Deleted,
+        // The SDK's name for `UNKNOWN`.
+        Some(sdk::StackResourceDriftStatus::UnknownValue) => ResourceDriftStatus::Unknown,
         _ => ResourceDriftStatus::NotChecked,
     }
 }

@@ -3,14 +3,14 @@
 use aws_sdk_cloudformation::types as sdk;
 use deployer::ports::{
     ChangeSet, ChangeSetKind, ChangeSetRequest, ChangeSetStatus, CloudError, DriftDetection,
-    FailureEvent, Location, ResourceDrift, Stack, Stacks,
+    DriftStatus, FailureEvent, Location, ResourceDrift, Stack, Stacks,
 };
 
 use crate::connect::Aws;
 use crate::error::cloud_error;
 use crate::stack_sets::{
-    capabilities, differences, drift_status, from_capabilities, from_parameters, from_tags,
-    parameters, send, some, tags,
+    REPORTED, capabilities, differences, drift_status, from_capabilities, from_parameters,
+    from_tags, parameters, send, some, tags,
 };
 
 impl Stacks for Aws {
@@ -244,7 +244,12 @@ impl Stacks for Aws {
         )?;
         Ok(match answer.detection_status {
             Some(sdk::StackDriftDetectionStatus::DetectionComplete) => DriftDetection::Complete {
-                drifted: answer.stack_drift_status != Some(sdk::StackDriftStatus::InSync),
+                drift: match answer.stack_drift_status {
+                    Some(sdk::StackDriftStatus::InSync) => DriftStatus::InSync,
+                    Some(sdk::StackDriftStatus::Drifted) => DriftStatus::Drifted,
+                    Some(sdk::StackDriftStatus::NotChecked) => DriftStatus::NotChecked,
+                    _ => DriftStatus::Unknown,
+                },
             },
             Some(sdk::StackDriftDetectionStatus::DetectionFailed) => DriftDetection::Failed {
                 reason: answer
@@ -267,8 +272,7 @@ impl Stacks for Aws {
                 let page = client
                     .describe_stack_resource_drifts()
                     .stack_name(stack)
-                    .stack_resource_drift_status_filters(sdk::StackResourceDriftStatus::Modified)
-                    .stack_resource_drift_status_filters(sdk::StackResourceDriftStatus::Deleted)
+                    .set_stack_resource_drift_status_filters(Some(REPORTED.into()))
                     .set_next_token(token)
                     .send()
                     .await
@@ -279,6 +283,7 @@ impl Stacks for Aws {
                     physical_id: drift.physical_resource_id,
                     resource_type: drift.resource_type.unwrap_or_default(),
                     status: drift_status(drift.stack_resource_drift_status.as_ref()),
+                    reason: drift.drift_status_reason,
                     differences: differences(drift.property_differences),
                     expected: json(drift.expected_properties),
                     actual: json(drift.actual_properties),

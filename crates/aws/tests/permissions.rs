@@ -12,8 +12,9 @@ use deployer::permissions::ROWS;
 /// A backtest reads logs with credentials and commands of its own: `LogBucket` says what it needs.
 const NOT_DEPLOYING: &[&str] = &["logs.rs"];
 
-/// Operations of S3 whose permission has another name.
+/// Operations whose permission has another name.
 const RENAMED: &[(&str, &str)] = &[
+    ("DeleteMessageBatch", "DeleteMessage"),
     ("ListObjectVersions", "ListBucketVersions"),
     ("DeleteObjects", "DeleteObjectVersion"),
 ];

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use aws::{Aws, Credentials, Options};
 use compiler::organization::{
-    Accounts, Forward, Organization, Publish, TargetScope, Topology, Trail, Wave,
+    Accounts, Forward, Organization, Publish, RegionSource, TargetScope, Topology, Trail, Wave,
 };
 use compiler::{AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets};
 use deployer::drift::{DriftCheck, DriftOptions};
@@ -56,6 +56,7 @@ fn bundle(retention: u32) -> Bundle {
             root: "r-exmp".into(),
             home_region: HOME.into(),
             regions: regions.clone(),
+            region_source: RegionSource::Listed,
             accounts: Accounts {
                 management: MANAGEMENT.into(),
                 log_archive: "222233334444".into(),
@@ -71,6 +72,7 @@ fn bundle(retention: u32) -> Bundle {
             topology: Topology::Hub,
             forward: Forward::Exact,
             publish: Publish::Role,
+            findings: None,
             access_role: "OrganizationAccountAccessRole".into(),
             trail: Trail {
                 name: "gizmos".into(),

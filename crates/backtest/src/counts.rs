@@ -33,6 +33,15 @@ impl<const LIMIT: usize> Counts<LIMIT> {
         }
     }
 
+    /// All counts by name; those of dropped names as `others`.
+    pub(crate) fn named(self) -> BTreeMap<String, u64> {
+        let mut named = self.by_name;
+        if self.others > 0 {
+            named.insert("others".to_owned(), self.others);
+        }
+        named
+    }
+
     /// Most frequent name first.
     pub(crate) fn ranked(&self) -> Vec<(String, u64)> {
         let mut all: Vec<_> = self

@@ -8,15 +8,14 @@ use eventbridge_pattern::{RuleSet, Scratch};
 use rules::Rule;
 use serde_json::Value;
 
-use crate::layout::Scope;
+use crate::run::Options;
 use crate::seen::Seen;
 use crate::tally::{Alerting, EventHead, Tally, principal};
 
 /// The rules and other data shared by all workers.
 #[derive(Debug)]
 pub(crate) struct SharedRules<'a> {
-    scope: &'a Scope,
-    data_events: bool,
+    options: &'a Options,
     rules: Vec<Alerting<'a>>,
     /// The index of the same rule in the other revision, if two are compared.
     partners: Vec<Option<usize>>,
@@ -34,8 +33,7 @@ impl<'a> SharedRules<'a> {
     pub(crate) fn new(
         rules: &[&'a Rule],
         before: Option<&[&'a Rule]>,
-        scope: &'a Scope,
-        data_events: bool,
+        options: &'a Options,
     ) -> Self {
         let others = before.unwrap_or_default();
         let number = |list: &[&Rule], id: &str| list.iter().position(|rule| rule.id == id);
@@ -55,8 +53,7 @@ impl<'a> SharedRules<'a> {
                 .build()
         };
         Self {
-            scope,
-            data_events,
+            options,
             all: set(&|_| true),
             asking: both
                 .iter()
@@ -73,6 +70,13 @@ impl<'a> SharedRules<'a> {
     pub(crate) fn rules(&self) -> usize {
         self.rules.len()
     }
+}
+
+/// The rules that EventBridge would evaluate against a record.
+struct Admitted<'a> {
+    set: &'a RuleSet,
+    /// Whether something is deployed in the record's Region.
+    is_watched: bool,
 }
 
 /// The state of one worker: a tally, and buffers that are reused for every record.
@@ -114,10 +118,10 @@ impl<'a> Evaluator<'a> {
             region: envelope.region,
             time: envelope.time,
         };
-        if let Some(set) = self.admitted(head, &event_head, text.len()) {
+        if let Some(admitted) = self.admitted(head, &event_head, text.len()) {
             self.event.clear();
             envelope.write(text, &mut self.event);
-            self.matched(set, head, &event_head, text);
+            self.matched(&admitted, head, &event_head, text);
         }
         ControlFlow::Continue(())
     }
@@ -132,12 +136,6 @@ impl<'a> Evaluator<'a> {
             return;
         };
         let field = |name: &str| event.get(name).and_then(Value::as_str).unwrap_or_default();
-        let event_head = EventHead {
-            id: field("id"),
-            account: field("account"),
-            region: field("region"),
-            time: field("time"),
-        };
         let detail = event
             .get("detail")
             .map(Value::to_string)
@@ -149,23 +147,31 @@ impl<'a> Evaluator<'a> {
         } else {
             head.event_id = Some(field("id").into());
         }
-        if let Some(set) = self.admitted(&head, &event_head, detail.len()) {
+        let event_head = EventHead {
+            // EventBridge's own id appears in no log.
+            id: head.event_id.as_deref().unwrap_or(field("id")),
+            account: field("account"),
+            region: field("region"),
+            time: field("time"),
+        };
+        if let Some(admitted) = self.admitted(&head, &event_head, detail.len()) {
             self.event.clear();
             self.event.extend_from_slice(event.to_string().as_bytes());
-            self.matched(set, &head, &event_head, detail.as_bytes());
+            self.matched(&admitted, &head, &event_head, detail.as_bytes());
         }
     }
 
-    /// The rules to which EventBridge would deliver the record; `None` if to none.
+    /// The rules to which EventBridge would deliver the record, if its Region is watched; `None` if to
+    /// none in any Region.
     fn admitted(
         &mut self,
         head: &Head<'_>,
         event_head: &EventHead<'_>,
         size: usize,
-    ) -> Option<&'a RuleSet> {
+    ) -> Option<Admitted<'a>> {
         self.known += 1;
         let shared = self.shared;
-        let scope = shared.scope;
+        let scope = &shared.options.scope;
         if !(scope.has_time(event_head.time)
             && scope.has_account(event_head.account)
             && scope.has_region(event_head.region))
@@ -183,11 +189,19 @@ impl<'a> Evaluator<'a> {
             return None;
         }
         let asks = shared.asking.is_some();
-        let Some(withheld) = Withheld::of(head, size, shared.data_events, asks) else {
-            return match &shared.asking {
-                Some(asking) if head.is_read_only_management() => Some(asking),
-                _ => Some(&shared.all),
+        let Some(withheld) = Withheld::of(head, size, shared.options.data_events, asks) else {
+            let set = match &shared.asking {
+                Some(asking) if head.is_read_only_management() => asking,
+                _ => &shared.all,
             };
+            let watched = &shared.options.watched;
+            let is_watched = watched
+                .as_ref()
+                .is_none_or(|regions| regions.contains(event_head.region));
+            if !is_watched {
+                self.tally.unwatched(event_head.region);
+            }
+            return Some(Admitted { set, is_watched });
         };
         let not_delivered = &mut self.tally.not_delivered;
         let reason = match withheld {
@@ -204,16 +218,25 @@ impl<'a> Evaluator<'a> {
     /// Matches the event against the rules and counts the alerts.
     fn matched(
         &mut self,
-        set: &RuleSet,
+        admitted: &Admitted<'_>,
         head: &Head<'_>,
         event_head: &EventHead<'_>,
         record: &[u8],
     ) {
-        let Ok(matches) = set.matches(&self.event, &mut self.scratch) else {
-            // Nested deeper than EventBridge accepts, or not UTF-8.
-            self.tally.not_delivered.unknown += 1;
+        let Ok(matches) = admitted.set.matches(&self.event, &mut self.scratch) else {
+            // Nested deeper than EventBridge accepts, or not UTF-8. One of an unwatched Region is
+            // counted already.
+            self.tally.not_delivered.unknown += u64::from(admitted.is_watched);
             return;
         };
+        if !admitted.is_watched {
+            for id in matches.possible() {
+                if let Some(tally) = self.tally.rules.get_mut(id) {
+                    tally.missed += 1;
+                }
+            }
+            return;
+        }
         self.tally.delivered += 1;
         if matches.possible().next().is_none() {
             return;

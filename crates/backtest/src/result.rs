@@ -22,6 +22,8 @@ pub struct Backtest {
     pub duplicates: u64,
     /// Records that EventBridge would not have delivered to any of the rules.
     pub not_delivered: NotDelivered,
+    /// The records among those that are of unwatched Regions, by Region.
+    pub unwatched_regions: BTreeMap<String, u64>,
     /// Records that were evaluated against the rules.
     pub delivered: u64,
     /// Time of the earliest record in scope, RFC 3339.
@@ -59,6 +61,8 @@ pub struct NotDelivered {
     pub insights: u64,
     /// Records over 256 KB, which CloudTrail doesn't send to EventBridge.
     pub too_large: u64,
+    /// Records of Regions that aren't watched, so that nothing forwards them.
+    pub unwatched: u64,
     /// Records that aren't from CloudTrail, or are of an unknown type.
     pub unknown: u64,
 }
@@ -71,6 +75,7 @@ impl NotDelivered {
             + self.network_activity
             + self.insights
             + self.too_large
+            + self.unwatched
             + self.unknown
     }
 }
@@ -100,6 +105,9 @@ pub struct RuleAlerts {
     /// Alerts for a record on which the pattern engine gave up, because matching takes too much
     /// work. An undecided match counts as an alert.
     pub undecided: u64,
+    /// Records that match but are of an unwatched Region, so that there was no alert. They are not
+    /// among `alerts`.
+    pub missed: u64,
     /// Time of the first alert's record.
     pub first: Option<String>,
     /// Time of the last alert's record.

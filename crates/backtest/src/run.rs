@@ -1,5 +1,6 @@
 //! Runs all records through all rules on all cores.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::panic;
@@ -27,6 +28,8 @@ const AHEAD: usize = 100_000;
 pub struct Options {
     /// Selects days, accounts and Regions.
     pub scope: Scope,
+    /// The watched Regions: nothing forwards events of others. `None` if all are watched.
+    pub watched: Option<BTreeSet<String>>,
     /// Whether data and network activity events reach EventBridge. They do if some trail selects
     /// them; the organization's trail selects only management events.
     pub data_events: bool,
@@ -51,7 +54,7 @@ pub fn run(
     watch: &Watch,
 ) -> Result<Backtest, BacktestError> {
     let rules: Vec<&Rule> = rules.iter().collect();
-    let shared = SharedRules::new(&rules, None, &options.scope, options.data_events);
+    let shared = SharedRules::new(&rules, None, options);
     let tally = tally(&shared, sources, options, watch)?;
     Ok(finish(tally, &rules, watch))
 }
@@ -67,7 +70,7 @@ pub fn compare(
 ) -> Result<(Backtest, Comparison), BacktestError> {
     let rules: Vec<&Rule> = rules.iter().collect();
     let before: Vec<&Rule> = before.iter().collect();
-    let shared = SharedRules::new(&rules, Some(&before), &options.scope, options.data_events);
+    let shared = SharedRules::new(&rules, Some(&before), options);
     let tally = tally(&shared, sources, options, watch)?;
     let comparison = differences(&rules, &before, &tally);
     Ok((finish(tally, &rules, watch), comparison))

@@ -26,6 +26,7 @@ pub(crate) struct Tally {
     pub(crate) out_of_scope: u64,
     pub(crate) duplicates: u64,
     pub(crate) not_delivered: NotDelivered,
+    unwatched_regions: Counts<100>,
     pub(crate) delivered: u64,
     pub(crate) skipped_files: u64,
     skipped: BTreeSet<Skipped>,
@@ -40,6 +41,8 @@ pub(crate) struct RuleTally {
     pub(crate) alerts: u64,
     /// Alerts for records on which the rule's other revision doesn't alert.
     pub(crate) alone: u64,
+    /// Matching records of unwatched Regions.
+    pub(crate) missed: u64,
     /// Alerts for records on which the engine gave up.
     pub(crate) undecided: u64,
     copies: u64,
@@ -108,6 +111,12 @@ impl Tally {
         self.times.extend(time);
     }
 
+    /// Counts a record of a Region that isn't watched.
+    pub(crate) fn unwatched(&mut self, region: &str) {
+        self.not_delivered.unwatched += 1;
+        self.unwatched_regions.add(region, 1);
+    }
+
     pub(crate) fn skip(&mut self, skipped: Skipped) {
         self.skipped_files += 1;
         self.keep(skipped);
@@ -131,7 +140,9 @@ impl Tally {
         all.network_activity += more.network_activity;
         all.insights += more.insights;
         all.too_large += more.too_large;
+        all.unwatched += more.unwatched;
         all.unknown += more.unknown;
+        self.unwatched_regions.merge(other.unwatched_regions);
         self.delivered += other.delivered;
         self.skipped_files += other.skipped_files;
         for skipped in other.skipped {
@@ -156,6 +167,7 @@ impl Tally {
             out_of_scope: self.out_of_scope,
             duplicates: self.duplicates,
             not_delivered: self.not_delivered,
+            unwatched_regions: self.unwatched_regions.named(),
             delivered: self.delivered,
             days: self.times.days(),
             first: self.times.first,
@@ -222,6 +234,7 @@ impl RuleTally {
     fn merge(&mut self, other: Self) {
         self.alerts += other.alerts;
         self.alone += other.alone;
+        self.missed += other.missed;
         self.undecided += other.undecided;
         self.copies += other.copies;
         self.times.merge(&other.times);
@@ -246,10 +259,7 @@ impl RuleTally {
         if self.undated > 0 {
             days.insert("unknown".to_owned(), self.undated);
         }
-        let mut places = self.places.by_name;
-        if self.places.others > 0 {
-            places.insert("others".to_owned(), self.places.others);
-        }
+        let places = self.places.named();
         let mut principals = self.principals.ranked();
         let others = principals.split_off(TOP_PRINCIPALS.min(principals.len()));
         RuleAlerts {
@@ -257,6 +267,7 @@ impl RuleTally {
             alerts: self.alerts,
             undecided: self.undecided,
             copies: self.copies,
+            missed: self.missed,
             first: self.times.first,
             last: self.times.last,
             places,

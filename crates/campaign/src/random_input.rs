@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result, bail};
 use compiler::organization::{
-    Accounts, Artifacts, Forward, Organization, Protocol, Publish, Subscription, TargetScope,
-    Topic, Topology, Trail, Wave,
+    Accounts, Artifacts, Forward, Organization, Protocol, Publish, RegionSource, Subscription,
+    TargetScope, Topic, Topology, Trail, Wave,
 };
 use compiler::{Bundle, Placement, Templates};
 use eventbridge_pattern::Pattern;
@@ -53,6 +53,7 @@ impl Input {
                 root: ROOT.to_owned(),
                 home_region: home,
                 regions: regions.to_vec(),
+                region_source: RegionSource::Listed,
                 accounts: Accounts {
                     management: MANAGEMENT.to_owned(),
                     log_archive: LOG_ARCHIVE.to_owned(),
@@ -77,6 +78,7 @@ impl Input {
                 } else {
                     Publish::Role
                 },
+                findings: None,
                 access_role: "OrganizationAccountAccessRole".to_owned(),
                 trail: Trail {
                     name: "gizmos".to_owned(),

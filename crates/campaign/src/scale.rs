@@ -8,7 +8,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use aws::Aws;
-use compiler::{Bundle, Templates, organization};
+use compiler::{Bundle, Part, Templates, organization};
 use deployer::drift::DriftOutcome;
 use deployer::{ApplyOutcome, DeployError, DriftOptions, Silent};
 use serde::Serialize;
@@ -23,6 +23,10 @@ use step::{Extent, Measured};
 
 /// Memory limit for client and simulator together, in megabytes.
 const MEMORY: f64 = 300.0;
+/// Time limit for a drift check, in real seconds.
+const DRIFT: f64 = 90.0;
+/// Calls for the drift check's own looks, per account and Region.
+const LOOKS_PER_LOCATION: usize = 2;
 /// Time limit for a plan, and for a deployment with nothing to do, in real seconds.
 const QUICK: f64 = 10.0;
 
@@ -132,8 +136,14 @@ pub async fn scale(
     });
     let (report, step) = drift.await?;
     let outcome = report.outcome();
+    let settled: usize = report.settled.iter().map(|it| it.settled).sum();
+    let open: usize = report.settled.iter().map(|it| it.open).sum();
     scale.require(outcome == DriftOutcome::InSync, "there is no drift");
-    progress(&step.ended(format!("{outcome:?}")).compared(&extent))?;
+    // Otherwise the simulator reports nothing falsely, and the run proves less.
+    scale.require(settled > 0, "CloudFormation reports drift falsely");
+    scale.affordable(&step, &extent);
+    let words = format!("{outcome:?}, {settled} settled, {open} left to a deep run");
+    progress(&step.ended(words).compared(&extent))?;
 
     lab.simulator.stop().await;
     scale.peak_mb = process::peak_memory();
@@ -176,11 +186,13 @@ fn bundle(regions: usize) -> Result<(Bundle, usize)> {
     let mut organization = organization.context("stacksets/organization.yaml has errors")?;
     let home = organization.home_region.clone();
     let others = DEFAULT_REGIONS.iter().map(|region| (*region).to_owned());
-    organization.regions = [home.clone()]
+    let watched: Vec<String> = [home.clone()]
         .into_iter()
         .chain(others.filter(|region| *region != home))
         .take(regions)
         .collect();
+    organization.resolve_regions(&watched)?;
+    organization.regions = watched;
     organization.targets.organizational_units = vec![ROOT.to_owned()];
     let Ok(templates) = Templates::load(&root.join("stacksets")) else {
         bail!("the templates in `stacksets/` can't be loaded; `cargo xtask check` says why");
@@ -208,6 +220,12 @@ fn count(extent: &mut Extent, bundle: &Bundle, fleet: &Fleet) {
         if set.template.contains("\"AWS::SQS::Queue\"") {
             extent.queues += stacks + instances;
         }
+        let rules = set.template.matches("\"AWS::Events::Rule\"").count();
+        if set.part == Part::RulesHub {
+            extent.hub_rules += rules;
+        } else if rules > 0 {
+            extent.rule_lists += stacks + instances;
+        }
     }
 }
 
@@ -216,6 +234,30 @@ impl Scale {
         if !holds {
             self.missed.push(what.to_owned());
         }
+    }
+
+    /// Compares the drift check's own looks with their budget: two calls per account and Region
+    /// besides those that it has always made, one paged read of IAM per account, and the hub's rules.
+    fn affordable(&mut self, step: &Step, extent: &Extent) {
+        let made = |action: &str| step.calls.get(action).map_or(0, |calls| calls.made);
+        let locations = extent.accounts * self.regions;
+        let budget = LOOKS_PER_LOCATION * locations + extent.hub_rules + extent.stack_sets;
+        let looks = made("events:ListRules")
+            + made("events:ListTargetsByRule")
+            + made("cloudformation:ListStackInstanceResourceDrifts");
+        // A sample of what CloudFormation may have reported falsely.
+        let budget = budget + 1_000;
+        self.require(
+            looks <= budget as u64,
+            &format!("{looks} looks are within the budget of {budget}"),
+        );
+        let roles = made("iam:GetAccountAuthorizationDetails");
+        self.require(
+            roles <= extent.accounts as u64,
+            &format!("{roles} reads of IAM are one per account"),
+        );
+        let what = format!("`{}` takes less than {DRIFT} s", step.name);
+        self.require(step.real_seconds < DRIFT, &what);
     }
 
     fn quick(&mut self, step: &Step) {

@@ -150,9 +150,13 @@ pub(crate) enum Command {
     },
     /// Compile rules and the organization file into CloudFormation templates
     #[command(
-        after_help = "Examples:\n  cargo xtask compile\n  cargo xtask compile --topology local --out build/local"
+        after_help = "Examples:\n  cargo xtask compile --regions eu-central-1,us-east-1\n  \
+            cargo xtask compile --topology local --out build/local   # if the organization file lists its Regions"
     )]
     Compile {
+        /// The watched Regions, if the organization file says `regions: enabled`
+        #[arg(long, value_delimiter = ',', value_name = "REGION,…")]
+        regions: Vec<String>,
         /// Folder for templates and manifest [default: target/stacksets]
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
@@ -216,20 +220,31 @@ pub(crate) enum Command {
         /// Don't verify the alert chain afterward
         #[arg(long)]
         no_verify: bool,
+        /// Exit with 5 if a rule in the hub was disabled, changed or deleted outside of CloudFormation
+        #[arg(long)]
+        fail_on_drift: bool,
         #[command(flatten)]
         deployment: DeploymentArguments,
     },
     /// Prove that the alert chain works
     ///
-    /// On the simulator, every rule's test events are sent through the deployed chain, and the
-    /// alerts are compared with the expected ones. On AWS, the chain's health is checked, because
-    /// only AWS services can emit their events.
+    /// On any endpoint, AWS included, a canary is sent from every watched account and Region through
+    /// the deployed chain, to a topic and a queue of its own; the states, patterns and targets of
+    /// all rules, and the policies, keys, subscriptions and filters of all topics are read. Nothing
+    /// is published to the topics that people subscribe to. With `--simulator`, every rule's test
+    /// events are sent, too, and the alerts are compared with the expected ones: on AWS only
+    /// services can emit their events.
     #[command(
-        after_help = "Examples:\n  cargo xtask verify --org --simulator\n  cargo xtask verify --org --simulator=http://127.0.0.1:4599\n  cargo xtask verify --org"
+        after_help = "Examples:\n  cargo xtask verify --org\n  cargo xtask verify --org --sample 20                  # as many accounts and Regions, at random\n  \
+            cargo xtask verify --org --accounts 012345678901 --regions us-east-1\n  \
+            cargo xtask verify --org --cloudtrail                 # takes up to 15 minutes\n  \
+            cargo xtask verify --org --simulator\n  cargo xtask verify --org --simulator=http://127.0.0.1:4599"
     )]
     Verify {
         #[command(flatten)]
         target: Target,
+        #[command(flatten)]
+        proof: ProofArguments,
     },
     /// Report where the organization differs from the compiled rules; exit code 5 if it does
     ///
@@ -241,6 +256,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  cargo xtask drift --org\n  cargo xtask drift --org --only instances,chain --regions us-east-1\n  \
             cargo xtask drift --org --no-detect                  # makes no call that could change anything\n  \
+            cargo xtask drift --org --deep                       # also reads the targets of every rule\n  \
             cargo xtask drift --org --format sarif > drift.sarif\n  cargo xtask drift --org --format junit > drift.xml"
     )]
     Drift {
@@ -264,7 +280,7 @@ pub(crate) enum Command {
     ///
     /// Reads files, folders with everything below them, or a bucket: .json, .json.gz and JSON
     /// lines, in the layout of a trail or any other. Counts only what EventBridge would have
-    /// delivered, and each event once. Exits with 1 if a rule exceeds its `budget`.
+    /// delivered in the watched Regions, and each event once. Exits with 1 if a rule exceeds its `budget`.
     #[command(after_help = "Examples:\n  cargo xtask backtest logs/\n  \
             cargo xtask backtest s3://my-trail-bucket/AWSLogs/ --from 2026-11-01 --to 2026-11-07\n  \
             cargo xtask backtest logs/ --accounts 012345678901 --regions us-east-1,eu-central-1\n  \
@@ -284,7 +300,7 @@ pub(crate) enum Command {
     /// Show which rules fire on events, and why one doesn't
     ///
     /// Decides like EventBridge: a read-only call, a data event or a record over 256 KB isn't
-    /// delivered, whatever a pattern says.
+    /// delivered, whatever a pattern says, and neither is an event of a Region that isn't watched.
     #[command(
         after_help = "FILE holds CloudTrail records or whole EventBridge events: one JSON document, {\"Records\": […]}, \
             or JSON lines; - is standard input.\n\n\
@@ -296,6 +312,9 @@ pub(crate) enum Command {
         /// Explain the verdict of this rule on every event
         #[arg(long, value_name = "RULE")]
         why: Option<String>,
+        /// Treat events of unwatched Regions as if `regions` listed them
+        #[arg(long)]
+        all_regions: bool,
         /// Files with events
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
@@ -521,6 +540,10 @@ pub(crate) struct DriftArguments {
     /// Don't run drift detection now; use CloudFormation's latest results
     #[arg(long)]
     pub(crate) no_detect: bool,
+    /// Read the targets of every rule in every account and Region, one call for each; without it,
+    /// only the hub's
+    #[arg(long)]
+    pub(crate) deep: bool,
 }
 
 impl From<&DriftArguments> for DriftOptions {
@@ -531,6 +554,7 @@ impl From<&DriftArguments> for DriftOptions {
                 regions: arguments.regions.iter().cloned().collect(),
             },
             detect: !arguments.no_detect,
+            deep: arguments.deep,
             ..Self::default()
         };
         if !arguments.only.is_empty() {
@@ -538,6 +562,24 @@ impl From<&DriftArguments> for DriftOptions {
         }
         options
     }
+}
+
+/// What a verification proves.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ProofArguments {
+    /// Send canaries only from these accounts
+    #[arg(long, value_delimiter = ',', value_name = "ACCOUNT,…", value_parser = account)]
+    pub(crate) accounts: Vec<String>,
+    /// Send canaries only from these Regions
+    #[arg(long, value_delimiter = ',', value_name = "REGION,…")]
+    pub(crate) regions: Vec<String>,
+    /// Send canaries only from so many accounts and Regions, chosen at random
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) sample: Option<u32>,
+    /// Prove the way from CloudTrail, too: call `ssm:DeleteParameters` for a name that never exists,
+    /// and wait up to 15 minutes for its event; a rule of yours about this action alerts
+    #[arg(long)]
+    pub(crate) cloudtrail: bool,
 }
 
 /// A drift check as a command line value.
@@ -582,6 +624,9 @@ pub(crate) struct BacktestArguments {
     /// Include only events of these Regions
     #[arg(long, value_delimiter = ',', value_name = "REGION,…")]
     pub(crate) regions: Vec<String>,
+    /// Count events of unwatched Regions too, as if `regions` listed them
+    #[arg(long)]
+    pub(crate) all_regions: bool,
     /// Count data events and network activity too, as if the trail selected them
     #[arg(long)]
     pub(crate) data_events: bool,
@@ -665,7 +710,7 @@ pub(crate) enum SimulatorCommand {
         /// Account in which the event happens [default: the event's own, if the organization has it, or the first workload]
         #[arg(long, value_name = "ACCOUNT")]
         account: Option<String>,
-        /// Region in which the event happens [default: the event's own, if it is watched, or the home Region]
+        /// Region in which the event happens [default: the event's own]
         #[arg(long, value_name = "REGION")]
         region: Option<String>,
         /// File with the events

@@ -10,13 +10,33 @@ use crate::environment::Environment;
 /// Reads the events of a file, or of standard input for `-`. Whole events are returned as they are,
 /// and CloudTrail records in the envelope that `EventBridge` uses.
 pub(crate) fn read(environment: &Environment, file: &Path) -> Result<Vec<Value>> {
+    let read = read_with_assumptions(environment, file)?.into_iter();
+    Ok(read.map(|read| read.event).collect())
+}
+
+/// An event, and how it was made from a bare record.
+#[derive(Debug)]
+pub(crate) struct Read {
+    pub(crate) event: Value,
+    /// What was assumed about the record, one clause each; empty for a whole event.
+    pub(crate) assumed: Vec<String>,
+}
+
+/// Like [`read`], with the assumptions under which records were wrapped.
+pub(crate) fn read_with_assumptions(environment: &Environment, file: &Path) -> Result<Vec<Read>> {
     let shown = file.display();
     raw(environment, file)?
         .iter()
         .enumerate()
         .map(|(index, record)| {
-            cloudtrail::envelope::of(record)
-                .with_context(|| format!("entry {} of {shown} is not an event", index + 1))
+            let event = cloudtrail::envelope::of(record)
+                .with_context(|| format!("entry {} of {shown} is not an event", index + 1))?;
+            let assumed = if event == *record {
+                Vec::new()
+            } else {
+                cloudtrail::envelope::assumptions(record)
+            };
+            Ok(Read { event, assumed })
         })
         .collect()
 }

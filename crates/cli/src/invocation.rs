@@ -66,6 +66,43 @@ impl<'a> Invocation<'a> {
         }))
     }
 
+    /// The project compiled again for these Regions, to which `regions: enabled` was resolved. Prints
+    /// diagnostics that weren't there before; `None` if there are errors, as for
+    /// [`Invocation::compiled`].
+    pub(crate) fn watching(
+        &self,
+        compiled: Compiled,
+        regions: &[String],
+        consequence: &str,
+    ) -> Option<Compiled> {
+        let Compiled {
+            mut project,
+            mut organization,
+            ..
+        } = compiled;
+        if let Err(error) = organization.resolve_regions(regions) {
+            self.environment.note(format_args!(
+                "error: {error}\nhint: enable it, or change the organization file"
+            ));
+            self.environment.note(consequence);
+            return None;
+        }
+        let known = project.diagnostics.len();
+        project.compile_for(self.files(), &organization);
+        let fresh = project.diagnostics.get(known..).unwrap_or_default();
+        let Some(bundle) = project.bundle.clone() else {
+            self.environment.note_diagnostics(fresh);
+            self.environment.note(consequence);
+            return None;
+        };
+        self.environment.note_diagnostics(fresh);
+        Some(Compiled {
+            project,
+            bundle,
+            organization,
+        })
+    }
+
     /// Prints the diagnostics as a command's result: JSON on standard output if requested,
     /// otherwise text on standard error.
     pub(crate) fn print_diagnostics(&self, project: &Project) -> Result<()> {

@@ -37,6 +37,7 @@ mod interrupts;
 mod invocation;
 mod progress;
 mod project;
+mod resolved;
 mod saved_plan;
 mod simulator_client;
 mod spelling;

@@ -112,6 +112,20 @@ impl Project {
         })
     }
 
+    /// Compiles again for an organization whose Regions are resolved; the rules and tests stay. Adds
+    /// only diagnostics that aren't there yet.
+    pub(crate) fn compile_for(&mut self, files: Files<'_>, organization: &Organization) {
+        self.organization = Some(organization.clone());
+        let (bundle, mut problems) = match Templates::load(&files.stacksets()) {
+            Ok(templates) => compiler::compile(&self.rule_library.rules, organization, &templates),
+            Err(problems) => (None, problems),
+        };
+        files.environment.relate(&mut problems);
+        problems.retain(|problem| !self.diagnostics.contains(problem));
+        self.diagnostics.extend(problems);
+        self.bundle = bundle;
+    }
+
     /// The number of passed tests, and of all tests.
     pub(crate) fn tests(&self) -> (usize, usize) {
         let passed = self.outcomes.iter().filter(|it| it.passed).count();
@@ -144,20 +158,31 @@ impl Files<'_> {
         )
     }
 
+    /// The organization, if its file is valid.
+    pub(crate) fn organization_alone(self) -> Option<Organization> {
+        organization::load(&self.organization()).0
+    }
+
     /// The rules alone, without running tests or compiling.
     pub(crate) fn library(self) -> Library {
         self.load_rules(&self.rules())
     }
 
-    /// The rules of a deployment. Those about drift are included only if a drift schedule is
-    /// configured.
-    pub(crate) fn deployed_library(self) -> Library {
+    /// The rules of a deployment, and the organization if its file is valid. Rules about drift are
+    /// included only if a drift schedule is configured.
+    pub(crate) fn deployed_library(self) -> (Library, Option<Organization>) {
         let mut library = self.library();
-        let (organization, _) = organization::load(&self.organization());
+        let organization = self.organization_alone();
         let mut more = self.drift_rules(organization.as_ref());
         library.diagnostics.append(&mut more.diagnostics);
         library.rules.append(&mut more.rules);
-        library
+        if let Some(organization) = &organization {
+            for rule in &mut library.rules {
+                let deployed = compiler::with_findings_place(rule, organization);
+                *rule = deployed.into_owned();
+            }
+        }
+        (library, organization)
     }
 
     /// Loads the rules of any folder.

@@ -15,11 +15,20 @@ use crate::environment::Environment;
 const VERSION: u32 = 1;
 
 /// The part of a saved plan that is read. The rest is for people: a plan is determined by its
-/// basis, so comparing that suffices.
+/// basis and the Regions it is for, so these suffice.
 #[derive(Debug, Deserialize)]
 struct Saved {
     version: u32,
     basis: Basis,
+    #[serde(default)]
+    plan: SavedRegions,
+}
+
+/// The Regions for which the plan was made, if the organization file doesn't list them.
+#[derive(Debug, Default, Deserialize)]
+struct SavedRegions {
+    #[serde(default)]
+    pinned_regions: Vec<String>,
 }
 
 /// Saves a plan to a file.
@@ -35,6 +44,15 @@ pub(crate) fn write(environment: &Environment, path: &Path, plan: &Plan) -> Resu
 
 /// Reads the basis of a saved plan.
 pub(crate) fn basis(environment: &Environment, path: &Path) -> Result<Basis> {
+    Ok(read(environment, path)?.basis)
+}
+
+/// The Regions to which a saved plan resolved `regions: enabled`; empty if they are listed.
+pub(crate) fn pinned_regions(environment: &Environment, path: &Path) -> Result<Vec<String>> {
+    Ok(read(environment, path)?.plan.pinned_regions)
+}
+
+fn read(environment: &Environment, path: &Path) -> Result<Saved> {
     let text = fs::read_to_string(environment.resolve(path))
         .with_context(|| format!("could not read the plan {}", path.display()))?;
     let saved: Saved = serde_json::from_str(&text).with_context(|| {
@@ -50,7 +68,7 @@ pub(crate) fn basis(environment: &Environment, path: &Path) -> Result<Basis> {
             path.display()
         );
     }
-    Ok(saved.basis)
+    Ok(saved)
 }
 
 /// Why a saved plan can't be applied; `None` if it can.
@@ -83,6 +101,11 @@ mod tests {
             json!({"version": version, "basis": basis, "plan": {}}).to_string()
         };
         let found = read(&text(VERSION)).unwrap();
+        assert!(
+            pinned_regions(&environment, Path::new("plan.json"))
+                .unwrap()
+                .is_empty()
+        );
         assert_eq!((found.bundle.as_str(), found.fleet.as_str()), ("b", "f"));
         let error = read(&text(VERSION + 1)).unwrap_err().to_string();
         assert!(error.contains("another version"), "{error}");

@@ -41,8 +41,22 @@ fn arguments(command: Command) -> &'static str {
         } => "deploy --org",
         Command::Deploy { allow_delete: true } => "deploy --org --allow-delete",
         Command::Destroy => "destroy --org",
-        Command::Drift { json: false } => "drift --org",
-        Command::Drift { json: true } => "drift --org --format json",
+        Command::Drift {
+            json: false,
+            deep: false,
+        } => "drift --org",
+        Command::Drift {
+            json: true,
+            deep: false,
+        } => "drift --org --format json",
+        Command::Drift {
+            json: false,
+            deep: true,
+        } => "drift --org --deep",
+        Command::Drift {
+            json: true,
+            deep: true,
+        } => "drift --org --deep --format json",
         Command::Permissions => "permissions deploy",
     }
 }

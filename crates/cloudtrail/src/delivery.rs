@@ -57,9 +57,9 @@ pub enum Withheld {
     /// The organization's trail doesn't select network activity events.
     #[error("a network activity event, which the organization's trail doesn't select")]
     Network,
-    /// A read-only management call; the rule's state excludes them.
+    /// A management call that is read-only by name and flag; the rule's state excludes them.
     #[error(
-        "a read-only call (`readOnly` is true), which only rules with `read_only: true` receive"
+        "a read-only call (its name begins with Describe, Get or List, and `readOnly` is true), which only rules with `read_only: true` receive"
     )]
     ReadOnly,
 }
@@ -110,10 +110,91 @@ impl Withheld {
     }
 }
 
+/// First words of the names of calls that `EventBridge` counts as read-only.
+const READING: [&str; 3] = ["Describe", "Get", "List"];
+
+/// Calls of STS that `EventBridge` delivers like changes, although they are read-only by name and flag.
+const DELIVERED: [&str; 2] = ["GetFederationToken", "GetSessionToken"];
+
+/// Whether `EventBridge` withholds management calls of this name, if they are also marked `readOnly`.
+/// `service` is the first part of `eventSource`, such as `sts`.
+///
+/// Calls that read but are named otherwise (`AssumeRole`, `Decrypt`, `LookupEvents`) reach every rule.
+///
+/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail-management.html>
+pub fn is_reading_name(service: &str, name: &str) -> bool {
+    READING.iter().any(|word| name.starts_with(word))
+        && !(service == "sts" && DELIVERED.contains(&name))
+}
+
+/// Whether some name that begins with `prefix` is one of [`is_reading_name`].
+pub fn may_begin_reading_name(prefix: &str) -> bool {
+    READING
+        .iter()
+        .any(|word| word.starts_with(prefix) || prefix.starts_with(word))
+}
+
 impl Head<'_> {
-    /// Whether this is a management call that changes nothing. `EventBridge` delivers these only to
-    /// rules in the state `ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS`.
+    /// Whether this is a management call that changes nothing, by its name *and* its flag.
+    /// `EventBridge` delivers these only to rules in the state
+    /// `ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS`.
     pub fn is_read_only_management(&self) -> bool {
-        Category::of(self) == Category::Management && self.read_only == Some(true)
+        Category::of(self) == Category::Management
+            && self.read_only == Some(true)
+            && self
+                .event_name
+                .as_deref()
+                .is_some_and(|name| is_reading_name(self.service().unwrap_or_default(), name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::envelope::wrap;
+
+    fn withheld(source: &str, name: &str, read_only: bool) -> bool {
+        let event = wrap(&json!({
+            "eventSource": source, "eventName": name, "awsRegion": "eu-central-1",
+            "recipientAccountId": "012345678901", "readOnly": read_only,
+        }))
+        .unwrap();
+        Withheld::of_event(&event, false) == Some(Withheld::ReadOnly)
+    }
+
+    #[test]
+    fn read_only_calls_are_withheld_by_name_and_flag() {
+        assert!(withheld("iam.amazonaws.com", "ListUsers", true));
+        assert!(withheld("ec2.amazonaws.com", "DescribeInstances", true));
+        assert!(withheld("ec2.amazonaws.com", "GetPasswordData", true));
+        // Marked read-only, but named otherwise.
+        assert!(!withheld("sts.amazonaws.com", "AssumeRole", true));
+        assert!(!withheld("kms.amazonaws.com", "Decrypt", true));
+        assert!(!withheld(
+            "secretsmanager.amazonaws.com",
+            "BatchGetSecretValue",
+            true
+        ));
+        // Named like a read-only call, but not marked.
+        assert!(!withheld("signin.amazonaws.com", "GetSigninToken", false));
+        assert!(!withheld("sts.amazonaws.com", "GetSessionToken", true));
+        assert!(!withheld("sts.amazonaws.com", "GetFederationToken", true));
+        assert!(withheld("sts.amazonaws.com", "GetCallerIdentity", true));
+    }
+
+    #[test]
+    fn a_prefix_may_begin_the_name_of_a_read_only_call() {
+        assert!(
+            ["", "G", "Get", "GetObj", "De"]
+                .into_iter()
+                .all(may_begin_reading_name)
+        );
+        assert!(
+            !["Delete", "Decrypt", "Lookup"]
+                .into_iter()
+                .any(may_begin_reading_name)
+        );
     }
 }

@@ -8,7 +8,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::Head;
+use crate::{Category, Head};
 
 /// Event types of records and the detail types of the resulting events. Both capitalizations of the
 /// sign-in event type occur in records.
@@ -43,6 +43,26 @@ pub const SERVICE_EVENT: &str = "AWS Service Event via CloudTrail";
 pub const SIGN_IN: &str = "AWS Console Sign In via CloudTrail";
 /// The detail type of a sign-in, as spelled in the guide. No event has this spelling.
 pub const SIGN_IN_IN_GUIDE: &str = "AWS Console Signin via CloudTrail";
+
+/// The `eventID` of a record that has none.
+const NIL_ID: &str = "00000000-0000-0000-0000-000000000000";
+/// The `eventTime` of a record that has none.
+const START: &str = "1970-01-01T00:00:00Z";
+
+/// Events of the service `signin` that IAM Identity Center records as a service.
+/// <https://docs.aws.amazon.com/singlesignon/latest/userguide/understanding-sign-in-events.html>
+const IDENTITY_CENTER_EVENTS: [&str; 3] = [
+    "CredentialChallenge",
+    "CredentialVerification",
+    "UserAuthentication",
+];
+/// Operations of the service `signin`, which are API calls; everything else there is a sign-in.
+const SIGN_IN_CALLS: [&str; 4] = [
+    "BatchRevokeSessions",
+    "CreateOAuth2Token",
+    "PutConsoleAuthorizationConfiguration",
+    "PutResourcePermissionStatement",
+];
 
 /// Whether events of this detail type carry a CloudTrail record.
 pub fn is_from_cloudtrail(detail_type: &str) -> bool {
@@ -82,9 +102,10 @@ pub enum EnvelopeError {
 /// `region`, `time` and `id` are the record's own. AWS generates a new id for the event; using the
 /// record's makes the result deterministic.
 ///
-/// Fields missing from old or shortened records get defaults: the caller's account for
-/// `recipientAccountId`, `AwsApiCall` for `eventType` (a field since record version 1.02), the
-/// start of 1970 for `eventTime` and a nil UUID for `eventID`.
+/// Fields missing from old or shortened records get defaults, which [`assumptions`] lists: the
+/// caller's account for `recipientAccountId`, the usual type of the service's events for `eventType`
+/// (a field since record version 1.02), the start of 1970 for `eventTime` and a nil UUID for
+/// `eventID`.
 ///
 /// ```
 /// let record = serde_json::json!({
@@ -141,9 +162,11 @@ impl<'a> Envelope<'a> {
             kind: "CloudTrail record",
             wanted: "text",
         };
-        let event_source = head.event_source.as_deref();
-        let event_source = event_source.ok_or_else(|| missing("eventSource"))?;
-        let event_type = head.event_type.as_deref().unwrap_or("AwsApiCall");
+        let service = head.service().ok_or_else(|| missing("eventSource"))?;
+        let event_type = head
+            .event_type
+            .as_deref()
+            .unwrap_or_else(|| default_type(service, head.event_name.as_deref()));
         let detail_type = DETAIL_TYPES.iter().find(|(known, _)| *known == event_type);
         let (_, detail_type) =
             detail_type.ok_or_else(|| EnvelopeError::EventType(event_type.to_owned()))?;
@@ -151,18 +174,13 @@ impl<'a> Envelope<'a> {
         let region = head.aws_region.as_deref();
         Ok(Self {
             detail_type,
-            service: event_source
-                .strip_suffix(".amazonaws.com")
-                .unwrap_or(event_source),
+            service,
             account: account
                 .or(head.caller_account.as_deref())
                 .ok_or_else(|| missing("recipientAccountId"))?,
             region: region.ok_or_else(|| missing("awsRegion"))?,
-            id: head
-                .event_id
-                .as_deref()
-                .unwrap_or("00000000-0000-0000-0000-000000000000"),
-            time: head.event_time.as_deref().unwrap_or("1970-01-01T00:00:00Z"),
+            id: head.event_id.as_deref().unwrap_or(NIL_ID),
+            time: head.event_time.as_deref().unwrap_or(START),
         })
     }
 
@@ -185,6 +203,60 @@ impl<'a> Envelope<'a> {
         out.extend_from_slice(record);
         out.push(b'}');
     }
+}
+
+/// The `eventType` of a record that has none: sign-ins never were API calls.
+fn default_type(service: &str, name: Option<&str>) -> &'static str {
+    match service {
+        "signin" if name.is_some_and(|name| IDENTITY_CENTER_EVENTS.contains(&name)) => {
+            "AwsServiceEvent"
+        }
+        "signin" if !name.is_some_and(|name| SIGN_IN_CALLS.contains(&name)) => "AwsConsoleSignIn",
+        _ => "AwsApiCall",
+    }
+}
+
+/// What [`wrap`] had to assume about a record, one clause per missing field; empty for a complete
+/// record.
+///
+/// ```
+/// let record = serde_json::json!({
+///     "eventSource": "signin.amazonaws.com", "eventName": "ConsoleLogin", "awsRegion": "us-east-1",
+///     "recipientAccountId": "012345678901", "eventTime": "2026-11-23T03:00:00Z", "eventID": "1",
+/// });
+/// assert_eq!(
+///     cloudtrail::envelope::assumptions(&record),
+///     ["`eventType` is missing: taken as AwsConsoleSignIn"]
+/// );
+/// ```
+pub fn assumptions(record: &Value) -> Vec<String> {
+    let Ok(head) = Head::deserialize(record) else {
+        return Vec::new();
+    };
+    let Ok(envelope) = head.envelope() else {
+        return Vec::new();
+    };
+    let mut assumed = Vec::new();
+    let mut assume = |is_missing: bool, field: &str, value: &str| {
+        if is_missing {
+            assumed.push(format!("`{field}` is missing: taken as {value}"));
+        }
+    };
+    let kind = default_type(envelope.service, head.event_name.as_deref());
+    assume(head.event_type.is_none(), "eventType", kind);
+    assume(
+        head.recipient_account_id.is_none(),
+        "recipientAccountId",
+        "the caller's account",
+    );
+    assume(head.event_time.is_none(), "eventTime", START);
+    assume(head.event_id.is_none(), "eventID", NIL_ID);
+    assume(
+        head.read_only.is_none() && Category::of(&head) == Category::Management,
+        "readOnly",
+        "false, so that the call reaches every rule",
+    );
+    assumed
 }
 
 /// Appends a JSON string. The prefix has nothing to escape.
@@ -269,6 +341,45 @@ mod tests {
         let event = wrap(&short).unwrap();
         assert_eq!(event["detail-type"], "AWS API Call via CloudTrail");
         assert_eq!(event["time"], "1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn a_sign_in_record_without_event_type_is_a_sign_in() {
+        let detail_type = |source: &str, name: &str| {
+            let mut record = record();
+            record.as_object_mut().unwrap().remove("eventType");
+            record["eventSource"] = json!(source);
+            record["eventName"] = json!(name);
+            wrap(&record).unwrap()["detail-type"].clone()
+        };
+        let sign_in = "signin.amazonaws.com";
+        assert_eq!(detail_type(sign_in, "ConsoleLogin"), SIGN_IN);
+        assert_eq!(detail_type(sign_in, "SwitchRole"), SIGN_IN);
+        assert_eq!(detail_type(sign_in, "UserAuthentication"), SERVICE_EVENT);
+        assert_eq!(detail_type(sign_in, "CreateOAuth2Token"), API_CALL);
+        assert_eq!(detail_type("iam.amazonaws.com", "CreateUser"), API_CALL);
+    }
+
+    #[test]
+    fn assumptions_name_every_missing_field() {
+        let mut complete = record();
+        complete["readOnly"] = json!(false);
+        assert_eq!(assumptions(&complete), Vec::<String>::new());
+        let mut short = record();
+        for field in ["eventType", "recipientAccountId", "eventTime", "eventID"] {
+            short.as_object_mut().unwrap().remove(field);
+        }
+        assert_eq!(
+            assumptions(&short),
+            [
+                "`eventType` is missing: taken as AwsApiCall",
+                "`recipientAccountId` is missing: taken as the caller's account",
+                "`eventTime` is missing: taken as 1970-01-01T00:00:00Z",
+                "`eventID` is missing: taken as 00000000-0000-0000-0000-000000000000",
+                "`readOnly` is missing: taken as false, so that the call reaches every rule",
+            ]
+        );
+        assert_eq!(assumptions(&json!(1)), Vec::<String>::new());
     }
 
     #[test]

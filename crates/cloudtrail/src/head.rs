@@ -40,6 +40,8 @@ pub struct Head<'a> {
     pub management_event: Option<bool>,
     /// `eventType`.
     pub event_type: Option<Cow<'a, str>>,
+    /// `eventName`.
+    pub event_name: Option<Cow<'a, str>>,
     /// Whether this is a whole EventBridge event rather than a record: it has `detail` or
     /// `detail-type`.
     pub is_event: bool,
@@ -52,6 +54,12 @@ pub struct Head<'a> {
 }
 
 impl Head<'_> {
+    /// The service that recorded the event: `eventSource` without `.amazonaws.com`.
+    pub(crate) fn service(&self) -> Option<&str> {
+        let source = self.event_source.as_deref()?;
+        Some(source.strip_suffix(".amazonaws.com").unwrap_or(source))
+    }
+
     /// The envelope around the record; fails where [`of`](crate::envelope::of) fails.
     pub fn envelope(&self) -> Result<Envelope<'_>, EnvelopeError> {
         if !self.has_event_source && !self.has_event_name {
@@ -98,7 +106,7 @@ impl<'de> Visitor<'de> for HeadVisitor {
                 }
                 Key::EventName => {
                     head.has_event_name = true;
-                    map.next_value::<IgnoredAny>()?;
+                    head.event_name = map.next_value::<Scalar<'de>>()?.text();
                 }
                 Key::AwsRegion => head.aws_region = map.next_value::<Scalar<'de>>()?.text(),
                 Key::RecipientAccountId => {

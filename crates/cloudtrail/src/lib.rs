@@ -39,5 +39,7 @@ mod head;
 pub mod hostile;
 pub mod records;
 
-pub use delivery::{Category, MAX_DELIVERED_BYTES, Withheld};
+pub use delivery::{
+    Category, MAX_DELIVERED_BYTES, Withheld, is_reading_name, may_begin_reading_name,
+};
 pub use head::Head;

@@ -1,11 +1,13 @@
 //! Compiles rules and organization into a bundle.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::{Value, context};
 use rules::Rule;
 use syntax::{Diagnostic, nearest};
 
+use crate::canary::CanaryKind;
 use crate::emit::{self, Rendered, Shard};
 use crate::forward::{self, Forwarder};
 use crate::organization::{ARTIFACT_PREFIX, Organization, Publish, Topic, Topology};
@@ -13,7 +15,7 @@ use crate::placement;
 use crate::view::{self, Names};
 use crate::{
     AccountFilter, Bundle, Item, Members, OWNERSHIP_TAG, Part, Placement, StackSet, Targets,
-    Templates, limits, protection,
+    Templates, findings, limits, protection, unwatched,
 };
 
 /// Log files with a much longer retention move to archive storage after this many days: archive
@@ -25,7 +27,7 @@ const ARCHIVE_AFTER_DAYS: u32 = 90;
 /// Deprecated and disabled rules are left out. The order of `library` doesn't matter.
 ///
 /// Codes: `compile::no-rules`, `compile::no-effect`, `compile::unknown-topic`, `compile::no-topic`,
-/// `compile::unprotected`; `limit::…` for quotas and for text that CloudFormation would expand;
+/// `compile::unprotected`, `compile::unwatched-region`, `compile::findings`; `limit::…` for quotas and for text that CloudFormation would expand;
 /// `forward::…` for patterns that can't be forwarded unchanged; `template::…` for errors in the
 /// template sources.
 pub fn compile(
@@ -46,7 +48,12 @@ pub fn compile_onto(
     templates: &Templates,
     placement: &Placement,
 ) -> (Option<Bundle>, Vec<Diagnostic>) {
-    let mut rules: Vec<&Rule> = library.iter().filter(|rule| rule.is_deployed()).collect();
+    let deployed: Vec<Cow<'_, Rule>> = library
+        .iter()
+        .filter(|rule| rule.is_deployed())
+        .map(|rule| findings::with_findings_place(rule, organization))
+        .collect();
+    let mut rules: Vec<&Rule> = deployed.iter().map(AsRef::as_ref).collect();
     rules.sort_by(|a, b| a.id.cmp(&b.id));
     let mut compiler = Compiler {
         organization,
@@ -65,6 +72,8 @@ pub fn compile_onto(
     }
     compiler.drift_schedule();
     protection::check(&rules, organization, &mut compiler.diagnostics);
+    unwatched::check(&rules, organization, &mut compiler.diagnostics);
+    findings::check(&rules, organization, &mut compiler.diagnostics);
     let Compiler {
         diagnostics,
         stack_sets,
@@ -301,16 +310,22 @@ impl<'c> Compiler<'c> {
         limits::bus(
             "the hub's bus",
             std::slice::from_ref(&organization.home_region),
+            CanaryKind::ALL.len(),
             &rules,
             &mut self.diagnostics,
         );
         self.detections(&detections);
 
-        let forwarders = forward::forwarders(
+        let mut forwarders = forward::forwarders(
             &rules,
             organization.forward,
             self.placement,
             &mut self.diagnostics,
+        );
+        forwarders.extend(
+            CanaryKind::ALL
+                .into_iter()
+                .filter_map(CanaryKind::forwarder),
         );
         self.spokes(&forwarders, routed);
     }
@@ -388,6 +403,7 @@ impl<'c> Compiler<'c> {
         limits::bus(
             "the default bus of a spoke",
             regions,
+            0,
             &responders,
             &mut self.diagnostics,
         );
@@ -512,6 +528,7 @@ impl<'c> Compiler<'c> {
         limits::bus(
             "the default bus of a watched account",
             &organization.regions,
+            0,
             &rules,
             &mut self.diagnostics,
         );

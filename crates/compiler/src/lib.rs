@@ -31,9 +31,11 @@
 //! ```
 
 mod bundle;
+pub mod canary;
 mod carrier;
 mod compile;
 mod emit;
+mod findings;
 mod forward;
 mod json;
 mod limits;
@@ -44,12 +46,14 @@ mod placement;
 mod protection;
 mod structure;
 mod templates;
+mod unwatched;
 mod view;
 
 pub use bundle::{AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets};
 pub use carrier::Carrier;
 pub use compile::{compile, compile_onto};
 pub use forward::{ANY, OTHER};
+pub use findings::{findings_place, with_findings_place};
 pub use limits::{Size, sizes};
 pub use placement::{Item, Placement, carried, forwarders, split_part};
 pub use templates::Templates;

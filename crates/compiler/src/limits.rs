@@ -133,23 +133,28 @@ pub(crate) fn rule(rule: &Rule, name: &str, topics: usize, diagnostics: &mut Vec
 }
 
 /// Checks the number of rules on a bus. `rules` has all of them, in a stable order, so that the
-/// diagnostic names the same rule every time.
+/// diagnostic names the same rule every time; and there are `canaries` rules for canaries.
 pub(crate) fn bus(
     what: &str,
     regions: &[String],
+    canaries: usize,
     rules: &[&Rule],
     diagnostics: &mut Vec<Diagnostic>,
 ) {
     let region = regions.iter().min_by_key(|region| rules_per_bus(region));
-    let most = region.map_or(300, |region| rules_per_bus(region));
+    let most = region.map_or(300, |region| rules_per_bus(region)) - canaries;
     if let Some(first) = rules.get(most) {
         diagnostics.push(
             Diagnostic::error(
                 "limit::rules-per-bus",
                 format!(
-                    "`{}` is one rule too many for {what}: {} rules, the quota is {most}",
+                    "`{}` is one rule too many for {what}: {} rules, the quota is {most}{}",
                     first.id,
-                    rules.len()
+                    rules.len(),
+                    match canaries {
+                        0 => String::new(),
+                        count => format!(" beside {count} for canaries"),
+                    }
                 ),
             )
             .at(first.location.clone())

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use minijinja::{Value, context};
 use rules::{Response, Rule, Severity};
 
+use crate::canary::{self, CanaryKind};
 use crate::compile::Routed;
 use crate::forward::{Forwarder, OTHER_GROUP};
 use crate::limits;
@@ -67,7 +68,7 @@ impl Names {
 pub(crate) fn topics(organization: &Organization, names: &Names) -> Value {
     let hub = organization.topology == crate::organization::Topology::Hub;
     let keeps_dead_letters = |protocol: Protocol| hub && protocol != Protocol::Email;
-    let topics: Vec<Value> = organization
+    let mut topics: Vec<Value> = organization
         .topics
         .iter()
         .map(|topic| {
@@ -85,6 +86,7 @@ pub(crate) fn topics(organization: &Organization, names: &Names) -> Value {
                     protocol,
                     endpoint => &subscription.endpoint,
                     dead_letters => keeps_dead_letters(subscription.protocol),
+                    raw => false,
                 }
             });
             let subscriptions: Vec<Value> = subscriptions.collect();
@@ -97,6 +99,9 @@ pub(crate) fn topics(organization: &Organization, names: &Names) -> Value {
             }
         })
         .collect();
+    if hub {
+        topics.push(canary_topic());
+    }
     let mut protocols = organization
         .topics
         .iter()
@@ -110,6 +115,34 @@ pub(crate) fn topics(organization: &Organization, names: &Names) -> Value {
         publisher_name => PUBLISHER,
         publisher_path => PUBLISHER_PATH,
         alarm_topic_id => alarm_topic(organization).map(|topic| names.topic(topic)),
+        canary_name => canary::TOPIC,
+        canary_queue_name => canary::NAME,
+        canary_topic_id => CANARY_TOPIC_ID,
+        canary_rules => CanaryKind::ALL.map(CanaryKind::hub_rule).to_vec(),
+    }
+}
+
+/// Logical id of the canaries' topic. A topic of the organization file can't have it, because
+/// their short name is reserved.
+const CANARY_TOPIC_ID: &str = "CanaryTopic";
+
+/// The canaries' topic: one more topic of the same template, so that key, role and policy can't
+/// differ from those of the alerts' topics.
+fn canary_topic() -> Value {
+    let queue = BTreeMap::from([("Fn::GetAtt", ["CanaryQueue", "Arn"])]);
+    let subscription = context! {
+        logical_id => format!("{CANARY_TOPIC_ID}Subscription"),
+        protocol => "sqs",
+        endpoint => queue,
+        dead_letters => false,
+        raw => true,
+    };
+    context! {
+        policy_id => format!("{CANARY_TOPIC_ID}Policy"),
+        logical_id => CANARY_TOPIC_ID,
+        physical_name => canary::NAME,
+        display_name => "Gizmos canaries",
+        subscriptions => vec![subscription],
     }
 }
 

@@ -99,6 +99,8 @@ codes! {
     TrailStopped "chain::trail-stopped" Chain "The organization trail is not logging.";
     TrailScope "chain::trail-scope" Chain "The trail does not record every account and Region.";
     TrailValidation "chain::trail-validation" Chain "Log file validation of the trail is off.";
+    TrailEvents "chain::trail-events" Chain "The trail does not record all management events.";
+    TrailKey "chain::trail-key" Chain "The trail does not encrypt its log files with the bucket's key.";
     TrailDelivery "chain::trail-delivery" Chain "The trail's log files do not reach the bucket.";
     TopicMissing "chain::topic-missing" Chain "An alert topic does not exist.";
     SubscriptionMissing "chain::subscription-missing" Chain "A subscriber in the organization file is not subscribed to the topic.";
@@ -106,9 +108,14 @@ codes! {
     SubscriptionUnexpected "chain::subscription-unexpected" Chain "A topic has a subscriber that is not in the organization file.";
     DeadLetters "chain::dead-letters" Chain "Events or alerts could not be delivered.";
     QueueMissing "chain::queue-missing" Chain "A dead-letter queue does not exist.";
+    QueuePolicy "chain::queue-policy" Chain "A dead-letter queue does not have the compiled policy.";
     BusMissing "chain::bus-missing" Chain "The hub's event bus does not exist.";
     BusPolicy "chain::bus-policy" Chain "The hub's event bus does not have the compiled policy.";
+    RuleMissing "chain::rule-missing" Chain "A rule that the template sets does not exist.";
+    RuleDisabled "chain::rule-disabled" Chain "A rule is disabled.";
+    RuleChanged "chain::rule-changed" Chain "A rule has another state, event pattern or target than the template sets.";
     RoleMissing "chain::role-missing" Chain "The role that forwards events to the hub does not exist.";
+    RolePolicies "chain::role-policies" Chain "A role has other policies than the template sets.";
 }
 
 impl Serialize for DriftCode {

@@ -12,6 +12,7 @@
 //! - [`apply()`] carries out a plan, in dependency order and in waves;
 //! - [`drift()`] compares without changing anything: the plan, CloudFormation's drift detection, and
 //!   the [`health()`] of the alert chain;
+//! - [`proof`] sends canaries through the deployed chain, on any endpoint;
 //! - [`verify`] sends the rules' test events through the deployed chain;
 //! - [`destroy()`] removes what was deployed.
 //!
@@ -52,6 +53,8 @@ pub mod plan;
 pub mod ports;
 pub mod preflight;
 mod progress;
+pub mod proof;
+mod restore;
 mod rollout;
 pub mod verify;
 

@@ -52,6 +52,8 @@ pub enum Command {
     Drift {
         /// Requests the report as JSON, which is complete.
         json: bool,
+        /// Reads the targets of every rule.
+        deep: bool,
     },
     /// Prints the IAM policies of a deployment.
     Permissions,
@@ -100,22 +102,28 @@ impl Remedy {
     /// Appends a command.
     #[must_use]
     pub fn command(self, command: Command) -> Remedy {
-        self.and(Part::Command(command))
+        self.and(Remedy::Text(vec![Part::Command(command)]))
     }
 
     /// Appends text.
     #[must_use]
     pub fn words(self, words: impl Into<Cow<'static, str>>) -> Remedy {
-        self.and(Part::Words(words.into()))
+        self.and(Remedy::Text(vec![Part::Words(words.into())]))
     }
 
-    fn and(self, part: Part) -> Remedy {
-        let mut parts = match self {
+    /// Appends another remedy.
+    #[must_use]
+    pub fn and(self, other: Remedy) -> Remedy {
+        let mut parts = self.into_parts();
+        parts.extend(other.into_parts());
+        Remedy::Text(parts)
+    }
+
+    fn into_parts(self) -> Vec<Part> {
+        match self {
             Remedy::Run(command) => vec![Part::Words("run ".into()), Part::Command(command)],
             Remedy::Text(parts) => parts,
-        };
-        parts.push(part);
-        Remedy::Text(parts)
+        }
     }
 }
 

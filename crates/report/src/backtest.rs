@@ -197,6 +197,7 @@ fn summary(result: &Backtest) -> Vec<String> {
     if !not_delivered.is_empty() {
         lines.push("not delivered by EventBridge:".to_owned());
         lines.extend(not_delivered);
+        lines.extend(unwatched(result));
     }
     let others: Vec<String> = result
         .not_records
@@ -237,6 +238,32 @@ fn summary(result: &Backtest) -> Vec<String> {
     lines
 }
 
+/// The Regions without a forwarder, and the alerts that were missed there.
+fn unwatched(result: &Backtest) -> Vec<String> {
+    if result.unwatched_regions.is_empty() {
+        return Vec::new();
+    }
+    let regions: Vec<String> = result
+        .unwatched_regions
+        .iter()
+        .map(|(region, count)| format!("{} ({count})", region.replace(char::is_control, "?")))
+        .collect();
+    let mut lines = vec![format!("no forwarder in: {}", regions.join(", "))];
+    let missed: Vec<String> = result
+        .rules
+        .iter()
+        .filter(|(_, rule)| rule.missed > 0)
+        .map(|(id, rule)| format!("{id} ({})", rule.missed))
+        .collect();
+    if !missed.is_empty() {
+        lines.push(format!(
+            "alerts missed there, for want of a forwarder: {}",
+            missed.join(", ")
+        ));
+    }
+    lines
+}
+
 fn reasons(not: &NotDelivered) -> Vec<(u64, &'static str)> {
     let mut all = vec![
         (
@@ -253,6 +280,10 @@ fn reasons(not: &NotDelivered) -> Vec<(u64, &'static str)> {
         ),
         (not.insights, "Insights"),
         (not.too_large, "events over 256 KB"),
+        (
+            not.unwatched,
+            "events of Regions without a forwarder (`regions` doesn't list them)",
+        ),
         (not.unknown, "records of an unknown kind"),
     ];
     all.retain(|(count, _)| *count > 0);

@@ -12,7 +12,7 @@ const MAX_ALTERNATIVES: usize = 5;
 /// The result for one event.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Matched {
-    /// The event's `id`.
+    /// The id by which the event can be looked up: a record's `eventID`, else the event's `id`.
     pub id: String,
     /// The event's `source`, such as `aws.iam`.
     pub source: String,
@@ -24,8 +24,12 @@ pub struct Matched {
     pub region: String,
     /// The event's `time`.
     pub time: String,
+    /// What was assumed to make an event of a bare CloudTrail record, one clause each.
+    pub assumed: Vec<String>,
     /// The rules that fire, sorted by id.
     pub fires: Vec<Fired>,
+    /// The rules that would fire if the event's Region were watched, sorted by id.
+    pub missed: Vec<Fired>,
     /// Why EventBridge doesn't deliver the event to most or all rules.
     pub withheld: Option<String>,
     /// The verdict of the rule selected with `--why`.
@@ -72,8 +76,13 @@ impl Matched {
         };
         let field = |name: &str| text(event.get(name));
         let call = text(event.pointer("/detail/eventName"));
+        let record = text(event.pointer("/detail/eventID"));
         Self {
-            id: field("id"),
+            id: if record.is_empty() {
+                field("id")
+            } else {
+                record
+            },
             source: field("source"),
             name: if call.is_empty() {
                 field("detail-type")
@@ -114,6 +123,9 @@ fn event(result: &Matched, text: &mut String) {
             result.name, result.source, result.account, result.region, result.time, result.id
         ),
     );
+    for clause in &result.assumed {
+        push_line(text, &format!("  assumed: {clause}"));
+    }
     for fired in &result.fires {
         push_line(
             text,
@@ -135,6 +147,16 @@ fn event(result: &Matched, text: &mut String) {
     }
     if let Some(reason) = &result.withheld {
         push_line(text, &format!("  not delivered: {reason}"));
+    }
+    if !result.missed.is_empty() {
+        let missed: Vec<&str> = result.missed.iter().map(|it| it.rule.as_str()).collect();
+        push_line(
+            text,
+            &format!(
+                "  would fire if that Region were watched: {}",
+                missed.join(", ")
+            ),
+        );
     }
     if let Some(verdict) = &result.why {
         why(verdict, text);

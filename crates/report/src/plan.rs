@@ -20,6 +20,9 @@ const RULES: usize = 100;
 /// The plan for a terminal.
 pub fn terminal(plan: &Plan) -> String {
     let mut text = problems(&plan.problems);
+    if !plan.pinned_regions.is_empty() {
+        push_line(&mut text, &pinned(plan));
+    }
     let mut lines = Vec::new();
     for set in &plan.stack_sets {
         lines.extend(stack_set(set));
@@ -105,6 +108,14 @@ fn moved(it: &Move) -> String {
     )
 }
 
+/// The Regions that `regions: enabled` stands for.
+fn pinned(plan: &Plan) -> String {
+    format!(
+        "Watching the enabled Regions of the management account: {}.",
+        plan.pinned_regions.join(", ")
+    )
+}
+
 /// The plan's estimated effort, in one line.
 fn estimate(plan: &Plan) -> String {
     let sum = &plan.estimate;
@@ -129,6 +140,9 @@ pub fn markdown(plan: &Plan) -> String {
         plan.organization,
         summary(plan)
     );
+    if !plan.pinned_regions.is_empty() {
+        push_line(&mut text, &format!("\n{}", pinned(plan)));
+    }
     for problem in &plan.problems {
         push_line(
             &mut text,

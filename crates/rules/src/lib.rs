@@ -13,7 +13,8 @@
 //!   allow a diagnostic;
 //! - `test`: runs a rule's own tests; [`mutation`]: whether they detect changes to the pattern;
 //! - `catalogue`: generates pages about a library; `attack`: tactics and techniques for tags;
-//! - `draft`: starts a rule file from an event.
+//! - `draft`: starts a rule file from an event;
+//! - `event_origin`: whether a pattern's events are CloudTrail's, and the Regions in which they appear.
 //!
 //! Reading ends before linting begins: `lint` uses the fields of a file, and `read` doesn't use
 //! lints.
@@ -41,6 +42,7 @@
 mod attack;
 mod catalogue;
 mod draft;
+mod event_origin;
 mod library;
 pub mod lint;
 mod model;
@@ -50,6 +52,7 @@ mod test;
 
 pub use catalogue::{alerts, catalogue};
 pub use draft::{Draft, Replaced, draft};
+pub use event_origin::{FixedRegions, GLOBAL_REGION, SIGN_IN_REGIONS, fixed_regions};
 pub use library::{Library, Options, check_file, load};
 pub use model::{
     Budget, Exception, ImportedFrom, Message, Origin, Response, Rule, RuleTest, Severity, Status,

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::services::environment::DEFAULT_REGIONS;
 use crate::wire::api::ApiError;
 use crate::world::World;
 
@@ -97,6 +98,10 @@ const ROUTES: &[(&str, &str, Route)] = &[
         crate::faults::start(world, faults);
         Ok(json!({}))
     }),
+    ("POST", "drift", |world, request| {
+        world.cloudformation.drift_reading = request.read()?;
+        Ok(json!({}))
+    }),
     ("POST", "happen", |world, request| {
         let event = request.read()?;
         let what = crate::faults::happen(world, &event).map_err(ApiError::validation)?;
@@ -173,7 +178,8 @@ fn emit(world: &mut World, request: &Request<'_>) -> Result<Value, ApiError> {
             "account {account} does not exist"
         )));
     }
-    if !world.config.regions.contains(&region) {
+    // Events also happen in Regions in which this organization has nothing.
+    if !world.config.regions.contains(&region) && !DEFAULT_REGIONS.contains(&region.as_str()) {
         return Err(ApiError::validation(format!(
             "Region {region} does not exist"
         )));

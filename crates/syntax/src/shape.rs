@@ -64,6 +64,8 @@ pub enum FieldType {
     Pattern(&'static str),
     /// One of these words.
     Word(&'static [&'static str]),
+    /// A value of one of two types.
+    Either(&'static FieldType, &'static FieldType),
     /// A list with this minimum number of items.
     List(usize, &'static FieldType),
     /// A mapping of known fields.
@@ -200,6 +202,7 @@ impl FieldType {
             }
             Self::Pattern(pattern) => json!({"type": "string", "pattern": pattern}),
             Self::Word(words) => json!({"enum": words}),
+            Self::Either(one, other) => json!({"anyOf": [one.schema(), other.schema()]}),
             Self::List(least, item) => {
                 json!({"type": "array", "minItems": least, "items": item.schema()})
             }

@@ -65,6 +65,10 @@ pub(super) struct Extent {
     pub(super) managed_regions: usize,
     /// Stacks with a dead-letter queue, including the hub's.
     pub(super) queues: usize,
+    /// Stacks with rules on the default bus.
+    pub(super) rule_lists: usize,
+    /// Rules on the hub's bus.
+    pub(super) hub_rules: usize,
 }
 
 /// Number of pages in a list.
@@ -107,7 +111,11 @@ impl Extent {
             "cloudformation:DescribeStacks" if drift => self.instances + self.managed_regions,
             "cloudformation:GetTemplate" if drift => self.instances + self.managed,
             "sqs:GetQueueAttributes" if drift => self.queues,
-            "iam:ListRoles" if drift => self.accounts,
+            // Roles and their policies, a page of a thousand.
+            "iam:GetAccountAuthorizationDetails" if drift => self.accounts,
+            // State and pattern of all forwarders; the hub's detections in pages of their own.
+            "events:ListRules" if drift => self.rule_lists + pages(self.hub_rules, PAGE),
+            "events:ListTargetsByRule" if drift => self.hub_rules,
             // No role is needed in the caller's own account.
             "sts:AssumeRole" if drift => self.accounts - 1,
             _ => return None,

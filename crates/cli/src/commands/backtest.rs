@@ -45,6 +45,9 @@ pub(crate) async fn run(
         Some(range) => range.rules(invocation.files())?,
         None => (None, None),
     };
+    let organization = invocation.files().organization_alone();
+    let watched = organization.filter(|_| !arguments.all_regions);
+    let watched = watched.and_then(|it| Some(it.watched_regions()?.iter().cloned().collect()));
     let rules = if let Some(after) = after {
         after.rules
     } else {
@@ -66,6 +69,7 @@ pub(crate) async fn run(
         sources,
         options: Options {
             scope: arguments.scope(),
+            watched,
             data_events: arguments.data_events,
         },
     };

@@ -1,7 +1,7 @@
 //! The command `deploy`: makes the fleet match the rules, then verifies the alert chain.
 
 use anyhow::Result;
-use deployer::preflight;
+use deployer::{BrokenLink, preflight};
 use report::plural;
 use serde_json::json;
 
@@ -10,21 +10,42 @@ use crate::connection::Connection;
 use crate::deployment::{self, Deployment};
 use crate::exit::Exit;
 use crate::invocation::{Compiled, Invocation};
-use crate::spelling;
 use crate::verification::{self, Verification};
+use crate::{resolved, saved_plan, spelling};
+
+/// What follows a deployment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Afterward {
+    /// Verify the alert chain.
+    pub(crate) verify: bool,
+    /// Fail if a rule in the hub differs from its template.
+    pub(crate) fail_on_drift: bool,
+}
 
 pub(crate) async fn run(
     invocation: &Invocation<'_>,
     target: &Target,
-    verify: bool,
+    afterward: Afterward,
     how: &DeploymentArguments,
 ) -> Result<Exit> {
     let Some(compiled) = invocation.compiled("Nothing was deployed.")? else {
         return Ok(Exit::Configuration);
     };
-    Connection::with(target, &compiled.organization, async |connection| {
-        Box::pin(deploy(invocation, connection, &compiled, verify, how)).await
-    })
+    let pinned = match &how.plan {
+        Some(path) => saved_plan::pinned_regions(invocation.environment, path)?,
+        None => Vec::new(),
+    };
+    let why = "Nothing was deployed.";
+    resolved::with_regions(
+        invocation,
+        target,
+        compiled,
+        &pinned,
+        why,
+        async |connection, compiled| {
+            Box::pin(deploy(invocation, connection, compiled, afterward, how)).await
+        },
+    )
     .await
 }
 
@@ -32,7 +53,7 @@ async fn deploy(
     invocation: &Invocation<'_>,
     connection: &Connection,
     compiled: &Compiled,
-    verify: bool,
+    afterward: Afterward,
     how: &DeploymentArguments,
 ) -> Result<Exit> {
     let environment = invocation.environment;
@@ -58,17 +79,55 @@ async fn deploy(
     }
     let exit = deployment::exit_of(deployment.report.outcome());
     let calls = connection.calls_line().await?;
-    let verification = if verify && exit == Exit::Done {
+    let drift = if exit == Exit::Done {
+        Some(hub_drift(connection, compiled).await)
+    } else {
+        None
+    };
+    let verification = if afterward.verify && exit == Exit::Done {
         environment.note("Verifying the alert chain.");
         Some(verification::verify(environment, connection, compiled).await?)
     } else {
         None
     };
-    print(invocation, &deployment, verification.as_ref(), &calls)?;
+    print(
+        invocation,
+        &deployment,
+        drift.as_ref(),
+        verification.as_ref(),
+        &calls,
+    )?;
+    let drifted = drift.is_some_and(|drift| drift.is_ok_and(|rules| !rules.is_empty()));
     Ok(match verification {
         Some(verification) if !verification.passed() => Exit::Failed,
+        _ if drifted && afterward.fail_on_drift => Exit::Drift,
         _ => exit,
     })
+}
+
+/// The hub's rules that differ from their templates: CloudFormation considers them up to date, so a
+/// deployment doesn't repair them. The error says why they can't be read.
+type HubDrift = Result<Vec<BrokenLink>, String>;
+
+async fn hub_drift(connection: &Connection, compiled: &Compiled) -> HubDrift {
+    let rules = deployer::proof::hub_rules(&connection.cloud, &compiled.bundle).await;
+    rules.map_err(|error| error.to_string())
+}
+
+fn drift_text(drift: &HubDrift) -> String {
+    let rules = match drift {
+        Ok(rules) => rules,
+        Err(reason) => return format!("unchecked: rules on the hub's bus: {reason}\n"),
+    };
+    let mut text = report::proof::drift(rules);
+    if !rules.is_empty() {
+        text.push_str(&format!(
+            "DRIFT: {} on the hub's bus; {} finds out more, and a deployment repairs none of it.\n",
+            plural(rules.len(), "changed rule"),
+            spelling::command("drift --org")
+        ));
+    }
+    text
 }
 
 /// Runs the preflight and prints its result.
@@ -92,6 +151,7 @@ async fn can_begin(
 fn print(
     invocation: &Invocation<'_>,
     deployment: &Deployment,
+    drift: Option<&HubDrift>,
     verification: Option<&Verification>,
     calls: &str,
 ) -> Result<()> {
@@ -99,6 +159,7 @@ fn print(
         return invocation.environment.print_json(&json!({
             "plan": deployment.plan,
             "deployment": deployment.report,
+            "drift": drift,
             "verification": verification.map(Verification::to_json),
         }));
     }
@@ -108,6 +169,7 @@ fn print(
         text.push('\n');
     }
     text.push_str(&deployment.summary());
+    text.push_str(&drift.map(drift_text).unwrap_or_default());
     text.push_str(calls);
     if let Some(verification) = verification {
         text.push_str(&verification.summary());

@@ -5,11 +5,11 @@ use compiler::{Bundle, Part};
 use serde_json::json;
 
 use crate::arguments::{Format, Target};
-use crate::connection::Connection;
 use crate::deployment;
 use crate::exit::Exit;
 use crate::invocation::Invocation;
 use crate::progress::Display;
+use crate::resolved;
 
 pub(crate) async fn run(
     invocation: &Invocation<'_>,
@@ -20,7 +20,7 @@ pub(crate) async fn run(
     let Some(compiled) = invocation.compiled("Nothing was removed.")? else {
         return Ok(Exit::Configuration);
     };
-    let id = &compiled.organization.id;
+    let id = compiled.organization.id.clone();
     let answer = match confirm {
         Some(answer) => Some(answer),
         None => environment.ask(&format!(
@@ -35,19 +35,27 @@ pub(crate) async fn run(
         ));
         return Ok(Exit::Configuration);
     }
-    Connection::with(target, &compiled.organization, async |connection| {
-        let progress = Display::new(environment);
-        let removal = deployer::destroy(&connection.cloud, &compiled.bundle, &progress).await?;
-        let bucket = log_bucket(&compiled.bundle);
-        if invocation.format == Format::Json {
-            let document = json!({ "removal": removal, "kept": { "log_bucket": bucket } });
-            environment.print_json(&document)?;
-        } else {
-            environment.print(&text(&removal, bucket))?;
-            environment.print(&connection.calls_line().await?)?;
-        }
-        Ok(deployment::exit_of(removal.outcome()))
-    })
+    let why = "Nothing was removed.";
+    resolved::with_regions(
+        invocation,
+        target,
+        compiled,
+        &[],
+        why,
+        async |connection, compiled| {
+            let progress = Display::new(environment);
+            let removal = deployer::destroy(&connection.cloud, &compiled.bundle, &progress).await?;
+            let bucket = log_bucket(&compiled.bundle);
+            if invocation.format == Format::Json {
+                let document = json!({ "removal": removal, "kept": { "log_bucket": bucket } });
+                environment.print_json(&document)?;
+            } else {
+                environment.print(&text(&removal, bucket))?;
+                environment.print(&connection.calls_line().await?)?;
+            }
+            Ok(deployment::exit_of(removal.outcome()))
+        },
+    )
     .await
 }
 

@@ -1,5 +1,7 @@
 //! The command `explain`: shows what one rule compiles to.
 
+use std::borrow::Cow;
+
 use anyhow::Result;
 use report::explain::Explained;
 
@@ -18,7 +20,15 @@ pub(crate) fn run(invocation: &Invocation<'_>, id: &str) -> Result<Exit> {
             return Ok(Exit::Configuration);
         }
     };
-    let explained = Explained::of(rule, project.bundle.as_ref(), project.organization.as_ref());
+    let deployed = match &project.organization {
+        Some(organization) => compiler::with_findings_place(rule, organization),
+        None => Cow::Borrowed(rule),
+    };
+    let explained = Explained::of(
+        &deployed,
+        project.bundle.as_ref(),
+        project.organization.as_ref(),
+    );
     if invocation.format == Format::Json {
         environment.print_json(&explained)?;
     } else {

@@ -34,6 +34,10 @@ fn pages(files: Files<'_>) -> Vec<Page> {
             path: files.stacksets().join("organization.schema.json"),
             text: schema(&compiler::organization::schema()),
         },
+        Page {
+            path: files.stacksets().join("DRIFT.md"),
+            text: report::drift::page(),
+        },
     ]
 }
 

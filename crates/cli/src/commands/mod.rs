@@ -58,7 +58,7 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> Resu
         Command::Export {
             to: ExportCommand::Sigma(arguments),
         } => export::sigma(invocation, &arguments),
-        Command::Compile { out } => compile::run(invocation, out.as_deref()),
+        Command::Compile { out, regions } => compile::run(invocation, out.as_deref(), &regions),
         Command::Plan {
             target,
             detailed_exitcode,
@@ -73,9 +73,18 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> Resu
         Command::Deploy {
             target,
             no_verify,
+            fail_on_drift,
             deployment,
-        } => Box::pin(deploy::run(invocation, &target, !no_verify, &deployment)).await,
-        Command::Verify { target } => Box::pin(verify::run(invocation, &target)).await,
+        } => {
+            let afterward = deploy::Afterward {
+                verify: !no_verify,
+                fail_on_drift,
+            };
+            Box::pin(deploy::run(invocation, &target, afterward, &deployment)).await
+        }
+        Command::Verify { target, proof } => {
+            Box::pin(verify::run(invocation, &target, &proof)).await
+        }
         Command::Drift { target, scope } => {
             Box::pin(drift::run(invocation, &target, &(&scope).into())).await
         }
@@ -84,7 +93,11 @@ pub(crate) async fn run(arguments: Arguments, environment: &Environment) -> Resu
         }
         Command::Backtest(arguments) => backtest::run(invocation, &arguments).await,
         Command::Explain { rule } => explain::run(invocation, &rule),
-        Command::Match { why, files } => matching::run(invocation, why.as_deref(), &files),
+        Command::Match {
+            why,
+            all_regions,
+            files,
+        } => matching::run(invocation, why.as_deref(), all_regions, &files),
         Command::Fmt { check, files } => fmt::run(invocation, check, &files),
         Command::New(arguments) => new::run(invocation, &arguments),
         Command::Completions { shell } => completions::run(environment, shell),

@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use crate::arguments::{Format, Target};
-use crate::connection::Connection;
 use crate::exit::Exit;
 use crate::invocation::Invocation;
+use crate::resolved;
 use crate::saved_plan;
 
 pub(crate) async fn run(
@@ -20,28 +20,36 @@ pub(crate) async fn run(
     let Some(compiled) = invocation.compiled("No plan was made.")? else {
         return Ok(Exit::Configuration);
     };
-    Connection::with(target, &compiled.organization, async |connection| {
-        let observed = deployer::observe(&connection.cloud, &compiled.bundle).await?;
-        let plan = deployer::plan(&compiled.bundle_for(&observed)?, &observed);
-        if let Some(path) = &out {
-            saved_plan::write(environment, path, &plan)?;
-            environment.note(format_args!("Saved the plan to {}.", path.display()));
-        }
-        match invocation.format {
-            Format::Text | Format::Sarif | Format::Github | Format::Junit => {
-                environment.print(&report::plan::terminal(&plan))?;
-                environment.print(&connection.calls_line().await?)?;
+    let why = "No plan was made.";
+    resolved::with_regions(
+        invocation,
+        target,
+        compiled,
+        &[],
+        why,
+        async |connection, compiled| {
+            let observed = deployer::observe(&connection.cloud, &compiled.bundle).await?;
+            let plan = deployer::plan(&compiled.bundle_for(&observed)?, &observed);
+            if let Some(path) = &out {
+                saved_plan::write(environment, path, &plan)?;
+                environment.note(format_args!("Saved the plan to {}.", path.display()));
             }
-            Format::Markdown => environment.print(&report::plan::markdown(&plan))?,
-            Format::Json => environment.print_json(&plan)?,
-        }
-        Ok(if !plan.problems.is_empty() {
-            Exit::Blocked
-        } else if detailed_exitcode && !plan.is_empty() {
-            Exit::Changes
-        } else {
-            Exit::Done
-        })
-    })
+            match invocation.format {
+                Format::Text | Format::Sarif | Format::Github | Format::Junit => {
+                    environment.print(&report::plan::terminal(&plan))?;
+                    environment.print(&connection.calls_line().await?)?;
+                }
+                Format::Markdown => environment.print(&report::plan::markdown(&plan))?,
+                Format::Json => environment.print_json(&plan)?,
+            }
+            Ok(if !plan.problems.is_empty() {
+                Exit::Blocked
+            } else if detailed_exitcode && !plan.is_empty() {
+                Exit::Changes
+            } else {
+                Exit::Done
+            })
+        },
+    )
     .await
 }

@@ -117,8 +117,9 @@ async fn send(
     Ok(Exit::Done)
 }
 
-/// Where an event happens: as requested, otherwise as the event says if the organization has that
-/// account and Region, otherwise in a workload account in the home Region.
+/// Where an event happens: as requested, otherwise as the event says. An account that the
+/// organization doesn't have is replaced by a workload account, but never the Region: in one that
+/// isn't watched, the event must get lost as on AWS.
 fn location(
     state: &State,
     event: &Value,
@@ -136,7 +137,6 @@ fn location(
     let region = match region {
         Some(region) => region,
         None => own("region")
-            .filter(|own| state.regions.iter().any(|it| it == own))
             .or_else(|| state.regions.first().map(String::as_str))
             .context("the organization has no Region")?,
     };
@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_happens_at_its_own_location_if_the_organization_has_it() {
+    fn an_event_happens_in_its_own_account_if_there_is_one_and_always_in_its_own_region() {
         let state: State = serde_json::from_value(json!({
             "organization": {
                 "management": "111122223333", "log_archive": "222233334444", "security": "333344445555",
@@ -186,7 +186,7 @@ mod tests {
         let asked = at(known, Some("999999999999"), Some("eu-west-1"));
         assert_eq!(asked, "999999999999 eu-west-1");
         let unknown = json!({"account": "999999999999", "region": "eu-west-1"});
-        assert_eq!(at(unknown, None, None), "012345678901 eu-central-1");
+        assert_eq!(at(unknown, None, None), "012345678901 eu-west-1");
         assert_eq!(at(json!({}), None, None), "012345678901 eu-central-1");
     }
 }

@@ -6,6 +6,8 @@ mod read;
 mod section;
 mod shape;
 
+use std::fmt;
+
 use serde::Serialize;
 
 pub use names::ARTIFACT_PREFIX;
@@ -22,8 +24,11 @@ pub struct Organization {
     pub root: String,
     /// The Region of the hub, the trail and the log bucket.
     pub home_region: String,
-    /// All watched Regions, including the home Region.
+    /// All watched Regions, with the home Region first. The home Region alone as long as
+    /// `region_source` is [`RegionSource::Unresolved`].
     pub regions: Vec<String>,
+    /// Where `regions` comes from.
+    pub region_source: RegionSource,
     /// The accounts with a special role.
     pub accounts: Accounts,
     /// The watched member accounts.
@@ -34,6 +39,8 @@ pub struct Organization {
     pub forward: Forward,
     /// Who is authorized to publish alerts.
     pub publish: Publish,
+    /// The account and Region whose findings count; `None` to take them from everywhere.
+    pub findings: Option<Findings>,
     /// Name of the role in member accounts that the management account can assume.
     pub access_role: String,
     /// Settings of the organization trail and its log bucket.
@@ -67,6 +74,83 @@ pub struct TargetScope {
     pub organizational_units: Vec<String>,
     /// Accounts in these units that aren't watched.
     pub exclude_accounts: Vec<String>,
+}
+
+/// Where the watched Regions come from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RegionSource {
+    /// The organization file lists them.
+    #[default]
+    Listed,
+    /// `regions: enabled`, and nobody has asked the management account yet.
+    Unresolved,
+    /// `regions: enabled`, resolved to what is enabled in the management account.
+    Enabled,
+}
+
+/// The account and Region in which findings of all accounts and Regions arrive once: the delegated
+/// administrator of Security Hub, GuardDuty and the like, and Security Hub's aggregation Region.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Findings {
+    /// Twelve digits.
+    pub account: String,
+    /// A watched Region.
+    pub region: String,
+}
+
+/// `regions: enabled` was resolved to Regions that can't be watched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RegionError {
+    /// The home Region isn't enabled, so nothing could be deployed.
+    NoHome(String),
+    /// Security Hub's aggregation Region isn't enabled.
+    NoFindings(String),
+}
+
+impl fmt::Display for RegionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (what, region) = match self {
+            Self::NoHome(region) => ("the home Region", region),
+            Self::NoFindings(region) => ("the Region of `findings`,", region),
+        };
+        write!(
+            f,
+            "{what} `{region}` is not enabled in the management account"
+        )
+    }
+}
+
+impl std::error::Error for RegionError {}
+
+impl Organization {
+    /// The Regions that are known to be watched; `None` if that is up to the management account.
+    pub fn watched_regions(&self) -> Option<&[String]> {
+        (self.region_source != RegionSource::Unresolved).then_some(&self.regions)
+    }
+
+    /// Resolves `regions: enabled` to these Regions. Their order doesn't matter; a file that lists
+    /// its Regions is left as it is.
+    pub fn resolve_regions(&mut self, enabled: &[String]) -> Result<(), RegionError> {
+        if self.region_source == RegionSource::Listed {
+            return Ok(());
+        }
+        if !enabled.contains(&self.home_region) {
+            return Err(RegionError::NoHome(self.home_region.clone()));
+        }
+        if let Some(findings) = &self.findings
+            && !enabled.contains(&findings.region)
+        {
+            return Err(RegionError::NoFindings(findings.region.clone()));
+        }
+        let mut regions = enabled.to_vec();
+        regions.sort();
+        regions.dedup();
+        regions.sort_by_key(|region| *region != self.home_region);
+        self.regions = regions;
+        self.region_source = RegionSource::Enabled;
+        Ok(())
+    }
 }
 
 /// Whether detections run in a hub or in every account.

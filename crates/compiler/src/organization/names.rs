@@ -56,6 +56,16 @@ impl Organization {
         self.arn("events", &self.accounts.hub, &format!("event-bus/{BUS}"))
     }
 
+    /// Name of the hub's event bus.
+    pub fn bus_name(&self) -> &'static str {
+        BUS
+    }
+
+    /// Name of the hub's dead-letter queue.
+    pub fn dead_letters_name(&self) -> &'static str {
+        DEAD_LETTERS
+    }
+
     /// ARN of the hub's dead-letter queue.
     pub fn dead_letters_arn(&self) -> String {
         self.arn("sqs", &self.accounts.hub, DEAD_LETTERS)
@@ -73,6 +83,11 @@ impl Organization {
     /// ARN of a topic in the hub.
     pub fn hub_topic_arn(&self, topic: &Topic) -> String {
         self.arn("sns", &self.accounts.hub, &self.topic_name(topic))
+    }
+
+    /// ARN of the canaries' topic, in the hub.
+    pub fn canary_topic_arn(&self) -> String {
+        self.arn("sns", &self.accounts.hub, crate::canary::NAME)
     }
 
     /// ARN of the role with which the hub's rules publish to its topics.

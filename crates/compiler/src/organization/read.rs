@@ -7,17 +7,17 @@ use std::sync::Arc;
 use rules::Severity;
 use syntax::{Diagnostic, Node, SourceFile, Span};
 
+use crate::canary;
+
 use super::section::{Reader, Shape};
 use super::{
-    Accounts, Artifacts, Forward, Organization, Protocol, Publish, Subscription, TargetScope,
-    Topic, Topology, Trail, Wave, format, shape,
+    Accounts, Artifacts, Findings, Forward, Organization, Protocol, Publish, RegionSource,
+    Subscription, TargetScope, Topic, Topology, Trail, Wave, format, shape,
 };
 
 /// Most organizational units in one call, a limit of StackSets.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_DeploymentTargets.html>
 const MAX_UNITS: usize = 50;
-/// The Region in which events of IAM, Organizations and most root sign-ins appear.
-const GLOBAL_REGION: &str = "us-east-1";
 /// Investigations often need older log files, so a shorter retention is a warning.
 const SHORT_RETENTION: u32 = 90;
 
@@ -54,9 +54,9 @@ const NAME: Shape = Shape {
 /// `organization::unknown-field`, `organization::missing-field`, `organization::type`,
 /// `organization::format`, `organization::duplicate`, `organization::accounts`,
 /// `organization::regions`, `organization::targets`, `organization::severities`,
-/// `organization::waves`, `organization::bucket`; warnings `organization::unquoted-number`,
-/// `organization::global-region`, `organization::subscriptions`, `organization::retention`,
-/// `organization::log-archive`; and those of [`syntax::parse`].
+/// `organization::waves`, `organization::bucket`, `organization::findings`, `organization::reserved`;
+/// warnings `organization::unquoted-number`, `organization::subscriptions`,
+/// `organization::retention`, `organization::log-archive`; and those of [`syntax::parse`].
 pub fn load(path: &Path) -> (Option<Organization>, Vec<Diagnostic>) {
     let shown = path.display();
     let text = match std::fs::read_to_string(path) {
@@ -84,6 +84,13 @@ pub fn load(path: &Path) -> (Option<Organization>, Vec<Diagnostic>) {
     let diagnostics = reader.diagnostics;
     let failed = diagnostics.iter().any(Diagnostic::is_error);
     (organization.filter(|_| !failed), diagnostics)
+}
+
+/// The home Region, all watched Regions with the home Region first, and where they come from.
+struct ChosenRegions {
+    home: String,
+    regions: Vec<String>,
+    source: RegionSource,
 }
 
 impl Reader {
@@ -131,17 +138,10 @@ impl Reader {
             "publish",
             &[("role", Publish::Role), ("policy", Publish::Policy)],
         );
-        let access_role = self.optional(node, "access_role").map_or_else(
-            || Some("OrganizationAccountAccessRole".to_owned()),
-            |node| {
-                let shape = Shape {
-                    is: format::role_name,
-                    name: "a role name",
-                    example: "OrganizationAccountAccessRole",
-                };
-                self.text(node, "access_role", shape)
-            },
-        );
+        let findings = self
+            .optional(node, "findings")
+            .map(|node| self.findings(node, regions.as_ref()));
+        let access_role = self.access_role(node);
         let trail = self.trail(node);
         let topics = self
             .required(node, what, "topics")
@@ -159,21 +159,27 @@ impl Reader {
         });
 
         let artifacts = self.optional(node, "artifacts").map(|artifacts| {
-            let home = regions.as_ref().map(|(home, _)| home.as_str());
+            let home = regions.as_ref().map(|chosen| chosen.home.as_str());
             self.artifacts(artifacts, accounts.as_ref(), home)
         });
 
-        let (home_region, regions) = regions?;
+        let ChosenRegions {
+            home: home_region,
+            regions,
+            source: region_source,
+        } = regions?;
         let organization = Organization {
             id: id?,
             root: root?,
             home_region,
             regions,
+            region_source,
             accounts: accounts?,
             targets: targets?,
             topology: topology?,
             forward: forward?,
             publish: publish?,
+            findings: findings.flatten(),
             access_role: access_role?,
             trail: trail?,
             topics: topics?,
@@ -198,6 +204,18 @@ impl Reader {
         }
     }
 
+    fn access_role(&mut self, node: &Node) -> Option<String> {
+        let Some(name) = self.optional(node, "access_role") else {
+            return Some("OrganizationAccountAccessRole".to_owned());
+        };
+        let shape = Shape {
+            is: format::role_name,
+            name: "a role name",
+            example: "OrganizationAccountAccessRole",
+        };
+        self.text(name, "access_role", shape)
+    }
+
     fn version(&mut self, node: &Node) {
         let Some(version) = self.required(node, "the organization file", "version") else {
             return;
@@ -213,11 +231,20 @@ impl Reader {
     }
 
     /// The home Region, and all Regions with the home Region first.
-    fn regions(&mut self, node: &Node) -> Option<(String, Vec<String>)> {
+    fn regions(&mut self, node: &Node) -> Option<ChosenRegions> {
         let what = "the organization file";
         let home_node = self.required(node, what, "home_region");
         let home = home_node.and_then(|home| self.text(home, "home_region", REGION));
         let list = self.required(node, what, "regions")?;
+        if list.as_str().is_some() {
+            self.choice(list, "regions", &[("enabled", ())])?;
+            let home = home?;
+            return Some(ChosenRegions {
+                regions: vec![home.clone()],
+                home,
+                source: RegionSource::Unresolved,
+            });
+        }
         let mut regions = self.texts(list, "regions", REGION);
         let (home, home_node) = home.zip(home_node)?;
         if !regions.contains(&home) {
@@ -245,19 +272,38 @@ impl Reader {
                 list.span,
                 "`regions` mixes commercial and GovCloud Regions, which never share an organization",
             );
-        } else if !government(&home) && !regions.iter().any(|region| region == GLOBAL_REGION) {
-            self.warning(
-                "organization::global-region",
-                list.span,
-                format!("{GLOBAL_REGION} is not watched"),
-                format!(
-                    "IAM, Organizations and most root sign-ins appear only in {GLOBAL_REGION}, \
-                     wherever they happen: add it to `regions`"
-                ),
-            );
         }
         regions.sort_by_key(|region| *region != home);
-        Some((home, regions))
+        Some(ChosenRegions {
+            home,
+            regions,
+            source: RegionSource::Listed,
+        })
+    }
+
+    fn findings(&mut self, node: &Node, chosen: Option<&ChosenRegions>) -> Option<Findings> {
+        if !self.mapping(node, "findings", &shape::FINDINGS) {
+            return None;
+        }
+        let account = self
+            .required(node, "findings", "account")
+            .and_then(|account| self.text(account, "findings.account", ACCOUNT));
+        let region_node = self.required(node, "findings", "region")?;
+        let region = self.text(region_node, "findings.region", REGION)?;
+        if chosen.is_some_and(|chosen| {
+            chosen.source == RegionSource::Listed && !chosen.regions.contains(&region)
+        }) {
+            self.error_with_help(
+                "organization::findings",
+                region_node.span,
+                format!("the Region `{region}` of `findings` is not among the watched Regions"),
+                format!("add `{region}` to `regions`, or name a watched Region"),
+            );
+        }
+        Some(Findings {
+            account: account?,
+            region,
+        })
     }
 
     fn accounts(&mut self, node: &Node) -> Option<Accounts> {
@@ -469,8 +515,18 @@ impl Reader {
                 complete = false;
                 continue;
             };
-            if topics.iter().any(|other| other.name == topic.name) {
-                let span = item.get("name").map_or(item.span, |name| name.span);
+            let span = item.get("name").map_or(item.span, |name| name.span);
+            if canary::is_reserved(&topic.name) {
+                self.error_with_help(
+                    "organization::reserved",
+                    span,
+                    format!(
+                        "the topic `{}` has the name of the topic to which canaries go",
+                        topic.name
+                    ),
+                    "choose another name",
+                );
+            } else if topics.iter().any(|other| other.name == topic.name) {
                 self.error(
                     "organization::duplicate",
                     span,

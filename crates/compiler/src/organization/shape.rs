@@ -34,8 +34,8 @@ pub(super) static ORGANIZATION: Shape = Shape::of(&[
     ),
     Field::required(
         "regions",
-        "The watched Regions. Keep us-east-1: IAM, Organizations and most root sign-ins appear only there.",
-        FieldType::List(1, &REGION),
+        "The watched Regions, or `enabled` for all that are enabled in the management account. A list needs us-east-1 (IAM, Organizations, root sign-ins), and us-east-2, eu-north-1 and ap-southeast-2 for other console sign-ins.",
+        FieldType::Either(&FieldType::Word(&["enabled"]), &FieldType::List(1, &REGION)),
     ),
     Field::required(
         "accounts",
@@ -61,6 +61,11 @@ pub(super) static ORGANIZATION: Shape = Shape::of(&[
         "publish",
         "`role`: rules publish alerts with a role. `policy`: without a role, the topics' policies admit the rules.",
         FieldType::Word(&["role", "policy"]),
+    ),
+    Field::optional(
+        "findings",
+        "Where findings of all accounts arrive once. Without it, those of Security Hub, GuardDuty and the like alert once for the account and again for its administrator.",
+        FieldType::Mapping(&FINDINGS),
     ),
     Field::optional(
         "access_role",
@@ -105,6 +110,19 @@ pub(super) static ACCOUNTS: Shape = Shape::of(&[
         "hub",
         "Runs the detections and sends the alerts; not the management account.",
         ACCOUNT,
+    ),
+]);
+
+pub(super) static FINDINGS: Shape = Shape::of(&[
+    Field::required(
+        "account",
+        "The delegated administrator of Security Hub, GuardDuty, Inspector, Macie and Access Analyzer.",
+        ACCOUNT,
+    ),
+    Field::required(
+        "region",
+        "The aggregation Region of Security Hub; a watched one.",
+        REGION,
     ),
 ]);
 

@@ -13,4 +13,5 @@ mod limits;
 mod organization;
 mod placement;
 mod protection;
+mod regions;
 mod support;

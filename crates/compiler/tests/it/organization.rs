@@ -1,6 +1,8 @@
 //! Valid and invalid organization files.
 
-use compiler::organization::{Forward, Organization, Protocol, Publish, Topology, load};
+use compiler::organization::{
+    Forward, Organization, Protocol, Publish, RegionError, RegionSource, Topology, load,
+};
 use rules::Severity;
 use syntax::Diagnostic;
 
@@ -15,7 +17,7 @@ fn load_text(text: &str) -> (Option<Organization>, Vec<Diagnostic>) {
 
 /// Loads the committed file with one text replaced.
 fn edited(from: &str, to: &str) -> (Option<Organization>, Vec<Diagnostic>) {
-    let text = std::fs::read_to_string(support::stacksets().join("organization.yaml")).unwrap();
+    let text = support::example_text();
     assert!(text.contains(from), "the example has no `{from}`");
     load_text(&text.replacen(from, to, 1))
 }
@@ -274,9 +276,50 @@ fn inconsistent_fields_are_reported() {
 }
 
 #[test]
+fn enabled_regions_are_resolved_later() {
+    let (organization, diagnostics) = load(&support::stacksets().join("organization.yaml"));
+    assert_eq!(diagnostics, []);
+    let mut organization = organization.unwrap();
+    assert_eq!(organization.region_source, RegionSource::Unresolved);
+    assert_eq!(organization.watched_regions(), None);
+
+    let regions = |list: &[&str]| -> Vec<String> { list.iter().map(|&it| it.into()).collect() };
+    assert_eq!(
+        organization.resolve_regions(&regions(&["us-east-1"])),
+        Err(RegionError::NoHome("eu-central-1".into()))
+    );
+    organization
+        .resolve_regions(&regions(&["us-east-2", "us-east-1", "eu-central-1"]))
+        .unwrap();
+    assert_eq!(
+        organization.watched_regions(),
+        Some(&regions(&["eu-central-1", "us-east-1", "us-east-2"])[..])
+    );
+
+    // A list is never resolved.
+    let mut listed = support::example();
+    listed.resolve_regions(&regions(&["us-east-2"])).unwrap();
+    assert_eq!(listed, support::example());
+}
+
+#[test]
+fn regions_are_a_list_or_the_word_enabled() {
+    let list = "regions:\n  - eu-central-1\n  - us-east-1\n  - us-west-2\n";
+    let (code, _, text) = only_diagnostic(list, "regions: enabeld\n");
+    assert_eq!(code, "organization::format");
+    assert!(text.contains("did you mean `enabled`?"), "{text}");
+}
+
+#[test]
+fn findings_come_from_a_watched_region() {
+    let (code, _, text) = only_diagnostic("  region: eu-central-1", "  region: eu-west-1");
+    assert_eq!(code, "organization::findings");
+    assert!(text.contains("`eu-west-1`"), "{text}");
+}
+
+#[test]
 fn risky_choices_are_warnings() {
     let cases = [
-        ("  - us-east-1\n", "", "organization::global-region"),
         (
             "retention_days: 400",
             "retention_days: 30",
@@ -353,7 +396,7 @@ fn a_bucket_name_that_is_too_long_asks_for_another() {
     );
     assert_eq!(code, "organization::bucket");
     assert!(text.contains("trail: {bucket: …}"));
-    let text = std::fs::read_to_string(support::stacksets().join("organization.yaml")).unwrap();
+    let text = support::example_text();
     let text = text
         .replace("o-exampleorg1", id)
         .replace("  # bucket: example", "  bucket: example");

@@ -49,7 +49,9 @@ async fn look<C: Cloud>(run: &Run<'_, C>) -> Option<Vec<BrokenLink>> {
         accounts: [accounts.hub.clone(), accounts.management.clone()].into(),
         ..Scope::default()
     };
-    let inspection = inspect(run.session.cloud, run.bundle, &scope).await.ok()?;
+    let inspection = inspect(run.session.cloud, run.bundle, &scope, None)
+        .await
+        .ok()?;
     // A subscription to a new topic waits for its owner's confirmation, which doesn't depend on the
     // template.
     let about_template = inspection.faults.into_iter().filter(|fault| {

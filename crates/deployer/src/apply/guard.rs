@@ -63,6 +63,7 @@ mod tests {
             accounts: 0,
             regions: 0,
             notes: Vec::new(),
+            pinned_regions: Vec::new(),
             estimate: crate::plan::Estimate::default(),
             basis: crate::plan::Basis::default(),
         }

@@ -185,6 +185,7 @@ pub async fn destroy(
         accounts: 0,
         regions: 0,
         notes: Vec::new(),
+        pinned_regions: Vec::new(),
         estimate: Estimate::default(),
         basis: Basis::default(),
     };

@@ -3,14 +3,17 @@
 //! Nothing is changed, but CloudFormation may be asked to run drift detection.
 
 mod definition;
+mod expected;
 mod instances;
+mod look;
 mod options;
 mod report;
 mod resources;
+mod settle;
 mod template;
 mod visit;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use compiler::{Bundle, StackSet};
 use futures::future::join_all;
@@ -21,11 +24,12 @@ use crate::fleet::{Observed, observe};
 use crate::health::{Fault, Inspection, inspect};
 use crate::operation::{Limits, Session};
 use crate::plan::{Change, Plan, plan};
-use crate::ports::{Cloud, Location};
+use crate::ports::{Cloud, Location, ResourceDrift, ResourceDriftStatus};
 use crate::progress::{Progress, ProgressEvent};
 pub use options::DriftOptions;
 use report::Found;
 pub use report::{Checked, Difference, DriftOutcome, DriftReport, Unchecked};
+pub use settle::{SETTLED_PROPERTIES, Settled, SettledProperty, Settlement};
 
 /// Compares fleet and bundle with the checks that `options` selects.
 pub async fn drift(
@@ -108,8 +112,10 @@ pub async fn drift_of(
     }
     if options.makes(DriftCheck::Chain) {
         checking("the alert chain's health");
-        found.merge(inspect(cloud, bundle, &options.scope).await?.into());
+        let inspection = inspect(cloud, bundle, &options.scope, Some(&observed));
+        found.merge(inspection.await?.into());
     }
+    name_rules(bundle, &mut found);
     Ok(conclude(plan, found, checked))
 }
 
@@ -117,11 +123,13 @@ fn conclude(plan: Plan, mut found: Found, checked: Checked) -> DriftReport {
     // The sort is stable, so differences keep their order within a check.
     found.differences.sort_by_key(|difference| difference.check);
     forget_resources_of_gone_stacks(&mut found);
+    forget_what_cloudformation_sees(&mut found);
     DriftReport {
         plan,
         differences: found.differences,
         unchecked: found.unchecked,
         notes: found.notes,
+        settled: found.tally.into_settled(),
         checked,
     }
 }
@@ -142,6 +150,71 @@ fn unknown_accounts(observed: &Observed, options: &DriftOptions) -> Vec<Unchecke
             reason: "it is not in the organization".to_owned(),
         })
         .collect()
+}
+
+/// Adds the ids of the rules that forwarders and other resources were compiled from.
+fn name_rules(bundle: &Bundle, found: &mut Found) {
+    for difference in &mut found.differences {
+        let part = difference.part.as_deref();
+        let set = bundle
+            .stack_sets
+            .iter()
+            .find(|set| Some(set.name.as_str()) == part);
+        if let (true, Some(set), Some(resource)) =
+            (difference.rules.is_empty(), set, &difference.resource)
+            && let Some(rules) = set.rules.get(&resource.logical_id)
+        {
+            difference.rules.clone_from(rules);
+        }
+    }
+}
+
+/// A changed resource that CloudFormation reports, too, is one difference.
+fn forget_what_cloudformation_sees(found: &mut Found) {
+    type Key<'a> = (Option<&'a str>, Option<&'a Location>, &'a str);
+    fn key(difference: &Difference) -> Option<Key<'_>> {
+        let resource = difference.resource.as_ref()?;
+        let part = difference.part.as_deref();
+        Some((part, difference.location.as_ref(), &resource.logical_id))
+    }
+    let mut seen: BTreeMap<Key<'_>, Vec<&ResourceDrift>> = BTreeMap::new();
+    for difference in &found.differences {
+        if difference.check == DriftCheck::Resources
+            && let (Some(key), Some(resource)) = (key(difference), &difference.resource)
+        {
+            seen.entry(key).or_default().push(resource);
+        }
+    }
+    let is_seen = |difference: &Difference| {
+        let (Some(key), Some(resource)) = (key(difference), &difference.resource) else {
+            return false;
+        };
+        let mut reported = seen.get(&key).into_iter().flatten();
+        difference.check == DriftCheck::Chain
+            && reported.any(|reported| {
+                let mut ours = resource.differences.iter();
+                reported.status == ResourceDriftStatus::Deleted
+                    || ours.all(|it| {
+                        reported
+                            .differences
+                            .iter()
+                            .any(|that| overlap(&it.path, &that.path))
+                    })
+            })
+    };
+    let keep: Vec<bool> = found.differences.iter().map(|it| !is_seen(it)).collect();
+    let mut keep = keep.into_iter();
+    found.differences.retain(|_| keep.next().unwrap_or(true));
+}
+
+/// Whether one property is the other or a part of it.
+fn overlap(one: &str, other: &str) -> bool {
+    let inside = |outer: &str, inner: &str| {
+        inner
+            .strip_prefix(outer)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    inside(one, other) || inside(other, one)
 }
 
 /// Drift detection fails for a deleted stack, which another check has already reported.
@@ -240,7 +313,7 @@ impl From<Inspection> for Found {
         Found {
             differences: inspection.faults.into_iter().map(Into::into).collect(),
             unchecked: unreadable.collect(),
-            notes: Vec::new(),
+            ..Found::default()
         }
     }
 }

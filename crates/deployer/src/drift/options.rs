@@ -16,6 +16,10 @@ pub struct DriftOptions {
     /// Whether CloudFormation runs drift detection now. If not, the report shows its latest
     /// detection and no call changes anything.
     pub detect: bool,
+    /// Whether to read the targets of every rule in every account and Region, which takes a call
+    /// for each. If not, only the hub's are read, and CloudFormation's drift detection decides
+    /// about the others.
+    pub deep: bool,
 }
 
 impl Default for DriftOptions {
@@ -25,6 +29,7 @@ impl Default for DriftOptions {
             checks: DriftCheck::ALL.into(),
             scope: Scope::default(),
             detect: true,
+            deep: false,
         }
     }
 }

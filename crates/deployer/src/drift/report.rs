@@ -3,6 +3,7 @@
 use remedy::Remedy;
 use serde::Serialize;
 
+use super::settle::{Settled, Tally};
 use crate::code::{DriftCheck, DriftCode};
 use crate::plan::Plan;
 use crate::ports::{Location, ResourceDrift};
@@ -19,6 +20,8 @@ pub struct DriftReport {
     pub unchecked: Vec<Unchecked>,
     /// Facts that affect how to read the report, such as the age of a drift detection.
     pub notes: Vec<String>,
+    /// What CloudFormation reported falsely, and what decided instead.
+    pub settled: Vec<Settled>,
     /// How much was checked.
     pub checked: Checked,
 }
@@ -42,6 +45,7 @@ pub(super) struct Found {
     pub(super) differences: Vec<Difference>,
     pub(super) unchecked: Vec<Unchecked>,
     pub(super) notes: Vec<String>,
+    pub(super) tally: Tally,
 }
 
 impl Found {
@@ -49,6 +53,7 @@ impl Found {
         self.differences.extend(other.differences);
         self.unchecked.extend(other.unchecked);
         self.notes.extend(other.notes);
+        self.tally.merge(other.tally);
     }
 }
 

@@ -7,23 +7,27 @@ use futures::{StreamExt, stream};
 
 use super::options::DriftOptions;
 use super::report::{Difference, Found, Unchecked};
+use super::settle::{Settling, Source, settle};
 use crate::code::{DriftCheck, DriftCode};
 use crate::fingerprint::fingerprint;
-use crate::fleet::Observed;
-use crate::fleet::template::{resources, rule_of};
+use crate::fleet::template::rule_of;
+use crate::fleet::{Membership, Observed, ObservedStackSet};
 use crate::operation::{Backoff, Session, Stop, await_others, wait};
 use crate::ports::{
-    Action, Cloud, CloudError, DriftDetection, Location, Operation, OperationStatus,
-    OperationSummary, PropertyDifference, ResourceDrift, ResourceDriftStatus, ResultStatus,
+    AccountState, Action, Cloud, CloudError, DriftCounts, DriftDetection, DriftStatus, Location,
+    Operation, OperationStatus, OperationSummary, PropertyDifference, ResourceDrift,
+    ResourceDriftStatus, ResultStatus,
 };
 use crate::progress::ProgressEvent;
+use crate::restore::StackAddress;
 use crate::rollout::detection;
 
 /// Instances whose drift is read concurrently.
-const AT_ONCE: usize = 4;
+const AT_ONCE: usize = 16;
 
-const FIX: &str =
-    "restore the expected value by hand, or remove the stack instance and deploy again";
+/// Rules whose targets a run reads, over all instances of a stack set, because CloudFormation may
+/// report them falsely. If it reports more, every nth one is read, unless the run is deep.
+const LOOKS: usize = 1_000;
 
 /// Detects drift in every instance of a stack set.
 pub(super) async fn of_stack_set<C: Cloud>(
@@ -37,6 +41,8 @@ pub(super) async fn of_stack_set<C: Cloud>(
         session,
         options,
         set,
+        existing,
+        membership: &observed.membership,
         total: existing.map_or(0, |found| found.instances.len()),
         found: Found::default(),
     };
@@ -53,6 +59,8 @@ struct StackSetCheck<'a, C> {
     session: &'a Session<'a, C>,
     options: &'a DriftOptions,
     set: &'a StackSet,
+    existing: Option<&'a ObservedStackSet>,
+    membership: &'a Membership,
     /// Number of the stack set's instances.
     total: usize,
     found: Found,
@@ -86,8 +94,13 @@ impl<C: Cloud> StackSetCheck<'_, C> {
                 ended.reason.as_deref().unwrap_or("no reason given")
             )));
         }
-        if ended.drift.as_ref().is_none_or(|counts| counts.drifted > 0) {
-            self.read_drifts(&ended.id).await?;
+        let counts = ended.drift.as_ref();
+        if counts.is_none_or(|counts| counts.drifted > 0) {
+            self.read_drifts(&ended.id, DriftStatus::Drifted).await?;
+        }
+        if counts.is_none_or(has_unknown) {
+            self.read_drifts(&ended.id, DriftStatus::Unknown).await?;
+            self.note_unchecked().await?;
         }
         Ok(())
     }
@@ -214,33 +227,106 @@ impl<C: Cloud> StackSetCheck<'_, C> {
         Ok(failed)
     }
 
-    async fn read_drifts(&mut self, operation: &str) -> Result<(), Stop> {
+    /// The instances in scope with this drift status.
+    async fn instances(&self, status: DriftStatus) -> Result<Vec<Location>, Stop> {
         let cloud = self.session.cloud;
-        let name = &self.set.name;
-        let mut drifted = cloud
-            .list_drifted_instances(name)
-            .await
-            .map_err(|error| self.failed("cannot list the drifted instances", &error))?;
-        drifted.retain(|location| self.options.covers(location));
-        let read = stream::iter(drifted)
-            .map(|location| async move {
-                let Location { account, region } = &location;
-                let drifts = cloud
-                    .list_instance_resource_drifts(name, operation, account, region)
-                    .await;
-                (location, drifts)
-            })
-            .buffered(AT_ONCE)
-            .collect::<Vec<_>>()
-            .await;
-        for (location, drifts) in read {
-            match drifts {
-                Ok(drifts) => self.found.add(self.set, &location, drifts),
-                Err(error) => self.found.skip(name, Some(location), error.to_string()),
+        let found = cloud.list_instances_by_drift(&self.set.name, status).await;
+        let what = "cannot list the instances by drift status";
+        let mut found = found.map_err(|error| self.failed(what, &error))?;
+        found.retain(|location| self.options.covers(location));
+        Ok(found)
+    }
+
+    /// Reports instances that CloudFormation has left unchecked. It skips accounts that are not in
+    /// use, which need no detections.
+    async fn note_unchecked(&mut self) -> Result<(), Stop> {
+        for location in self.instances(DriftStatus::NotChecked).await? {
+            let account = self.membership.account(&location.account);
+            let in_use = account.is_some_and(|account| account.state == AccountState::Active);
+            let known = self.found.unchecked.iter();
+            let known = known.filter_map(|it| it.location.as_ref());
+            if in_use && !known.into_iter().any(|known| *known == location) {
+                let reason = "CloudFormation's drift status is NOT_CHECKED".to_owned();
+                self.found.skip(&self.set.name, Some(location), reason);
             }
         }
         Ok(())
     }
+
+    async fn read_drifts(&mut self, operation: &str, status: DriftStatus) -> Result<(), Stop> {
+        let locations = self.instances(status).await?;
+        let source = Source::of(self.set, self.existing);
+        // CloudFormation may report the targets of every rule of every instance.
+        let rules = source.count("AWS::Events::Rule") * locations.len();
+        let step = if self.options.deep {
+            1
+        } else {
+            rules.div_ceil(LOOKS).max(1)
+        };
+        let per_instance = rules.checked_div(locations.len()).unwrap_or_default();
+        let all = {
+            let (this, source) = (&*self, &source);
+            let read = stream::iter(locations.into_iter().enumerate()).map(
+                |(number, location)| async move {
+                    let first = number * per_instance;
+                    let looks = Looks { first, step };
+                    this.read_instance(operation, source, location, looks).await
+                },
+            );
+            let merge = |mut all: Found, found| async {
+                all.merge(found);
+                all
+            };
+            read.buffered(AT_ONCE).fold(Found::default(), merge).await
+        };
+        self.found.merge(all);
+        Ok(())
+    }
+
+    async fn read_instance(
+        &self,
+        operation: &str,
+        source: &Source,
+        location: Location,
+        looks: Looks,
+    ) -> Found {
+        let mut found = Found::default();
+        let cloud = self.session.cloud;
+        let name = &self.set.name;
+        let Location { account, region } = &location;
+        let drifts = cloud
+            .list_instance_resource_drifts(name, operation, account, region)
+            .await;
+        match drifts {
+            Ok(drifts) => {
+                let stack = self.existing.and_then(|set| {
+                    let mut instances = set.instances.iter();
+                    let instance = instances.find(|it| it.location() == location)?;
+                    instance.stack_id.as_deref()
+                });
+                let address = StackAddress::new(&location, stack.unwrap_or(name), source.names());
+                found
+                    .add(cloud, self.set, source, &address, (drifts, looks))
+                    .await;
+            }
+            Err(error) => found.skip(name, Some(location), error.to_string()),
+        }
+        found
+    }
+}
+
+/// Whether CloudFormation counted some instances neither as drifted nor as in sync.
+fn has_unknown(counts: &DriftCounts) -> bool {
+    counts.drifted + counts.in_sync + counts.failed < counts.total
+}
+
+/// Which of an instance's rules may be looked at.
+#[derive(Clone, Copy)]
+struct Looks {
+    /// The number of rules in the instances before.
+    first: usize,
+    /// Every nth rule.
+    step: usize,
 }
 
 /// Detects drift in a stack of the management account.
@@ -251,6 +337,7 @@ pub(super) async fn of_stack<C: Cloud>(
     location: &Location,
 ) -> Found {
     let mut found = Found::default();
+    let source = Source::of(set, None);
     let drifts = if options.detect {
         detect_in_stack(session, &set.name, location).await
     } else {
@@ -264,7 +351,13 @@ pub(super) async fn of_stack<C: Cloud>(
             .map_err(|error| Stop::cloud("cannot read the drift", &error))
     };
     match drifts {
-        Ok(drifts) => found.add(set, location, drifts),
+        Ok(drifts) => {
+            let address = StackAddress::new(location, &set.name, source.names());
+            let looks = Looks { first: 0, step: 1 };
+            found
+                .add(session.cloud, set, &source, &address, (drifts, looks))
+                .await;
+        }
         Err(stop) => found.skip(&set.name, Some(location.clone()), stop.to_string()),
     }
     found
@@ -282,14 +375,16 @@ async fn detect_in_stack<C: Cloud>(
         .await
         .map_err(failed)?;
     let mut pause = Backoff::new();
-    loop {
+    let status = loop {
         let state = cloud
             .describe_drift_detection(location, &detection)
             .await
             .map_err(failed)?;
         match state {
-            DriftDetection::Complete { drifted: false } => return Ok(Vec::new()),
-            DriftDetection::Complete { drifted: true } => break,
+            DriftDetection::Complete {
+                drift: DriftStatus::InSync,
+            } => return Ok(Vec::new()),
+            DriftDetection::Complete { drift } => break drift,
             DriftDetection::Failed { reason } => {
                 return Err(Stop::Failed(format!("drift detection failed: {reason}")));
             }
@@ -300,11 +395,16 @@ async fn detect_in_stack<C: Cloud>(
             }
             DriftDetection::InProgress => cloud.pause(pause.next()).await,
         }
+    };
+    let drifts = cloud.list_resource_drifts(location, name);
+    let drifts = drifts.await.map_err(failed)?;
+    if drifts.is_empty() && status != DriftStatus::Drifted {
+        let status = status.name();
+        return Err(Stop::Failed(format!(
+            "CloudFormation's drift status is {status}"
+        )));
     }
-    cloud
-        .list_resource_drifts(location, name)
-        .await
-        .map_err(failed)
+    Ok(drifts)
 }
 
 impl Found {
@@ -318,30 +418,100 @@ impl Found {
         });
     }
 
-    fn add(&mut self, set: &StackSet, location: &Location, drifts: Vec<ResourceDrift>) {
-        let known = resources(&set.template);
+    /// Adds what is left of a stack's drift after settling.
+    async fn add(
+        &mut self,
+        cloud: &impl Cloud,
+        set: &StackSet,
+        source: &Source,
+        address: &StackAddress<'_>,
+        (drifts, looks): (Vec<ResourceDrift>, Looks),
+    ) {
+        let location = address.location;
+        let mut number = looks.first;
         for drift in drifts {
-            let by_metadata = known
-                .get(&drift.logical_id)
-                .and_then(rule_of)
-                .map(|rule| vec![rule.to_owned()]);
-            let rules = by_metadata
-                .or_else(|| set.rules.get(&drift.logical_id).cloned())
-                .unwrap_or_default();
-            let code = match drift.status {
-                ResourceDriftStatus::Deleted => DriftCode::ResourceDeleted,
-                _ => DriftCode::ResourceModified,
-            };
-            let (expected, actual) = values(&drift);
-            let mut difference = Difference::new(code, message(&drift, &rules), FIX)
-                .part(&set.name)
-                .at(location)
-                .values(expected, actual);
-            difference.rules = rules;
-            difference.resource = Some(drift);
-            self.differences.push(difference);
+            if let Some(reason) = unreadable(&drift) {
+                self.unchecked.push(Unchecked {
+                    check: DriftCheck::Resources,
+                    part: Some(set.name.clone()),
+                    what: format!("{} {}", drift.resource_type, drift.logical_id),
+                    location: Some(location.clone()),
+                    reason,
+                });
+                continue;
+            }
+            let may_look =
+                drift.resource_type != "AWS::Events::Rule" || number.is_multiple_of(looks.step);
+            number += usize::from(drift.resource_type == "AWS::Events::Rule");
+            let what = format!("{} {}", drift.resource_type, drift.logical_id);
+            let settled = settle(cloud, location, source, drift, may_look).await;
+            let Settling {
+                drift,
+                unreadable,
+                tally,
+            } = settled;
+            self.tally.merge(tally);
+            if let Some(error) = unreadable {
+                self.unchecked.push(Unchecked {
+                    check: DriftCheck::Resources,
+                    part: Some(set.name.clone()),
+                    what,
+                    location: Some(location.clone()),
+                    reason: format!(
+                        "CloudFormation reports it, which is often false, and it can't be read: \
+                         {error}"
+                    ),
+                });
+            }
+            if let Some(drift) = drift {
+                self.differences
+                    .push(of_resource(set, source, address, drift));
+            }
         }
     }
+}
+
+/// Why a resource was not checked; `None` if it was.
+fn unreadable(drift: &ResourceDrift) -> Option<String> {
+    let status = match drift.status {
+        ResourceDriftStatus::Unknown => "UNKNOWN",
+        ResourceDriftStatus::NotChecked => "NOT_CHECKED",
+        _ => return None,
+    };
+    let reason = drift.reason.as_ref();
+    let reason = reason.map(|it| format!(": {it}")).unwrap_or_default();
+    Some(format!("CloudFormation's drift status is {status}{reason}"))
+}
+
+fn of_resource(
+    set: &StackSet,
+    source: &Source,
+    address: &StackAddress<'_>,
+    drift: ResourceDrift,
+) -> Difference {
+    let rules = rules_of(set, source, &drift.logical_id);
+    let code = match drift.status {
+        ResourceDriftStatus::Deleted => DriftCode::ResourceDeleted,
+        _ => DriftCode::ResourceModified,
+    };
+    let (expected, actual) = values(&drift);
+    let mut difference = Difference::new(code, message(&drift, &rules), address.revert_drift())
+        .part(&set.name)
+        .at(address.location)
+        .values(expected, actual);
+    difference.rules = rules;
+    difference.resource = Some(drift);
+    difference
+}
+
+/// The ids of the rules that a resource was compiled from.
+pub(super) fn rules_of(set: &StackSet, source: &Source, logical_id: &str) -> Vec<String> {
+    let by_metadata = (source.resources.get(logical_id))
+        .and_then(rule_of)
+        .map(|rule| vec![rule.to_owned()]);
+    by_metadata
+        .or_else(|| set.rules.get(logical_id).cloned())
+        .unwrap_or_default()
 }
 
 /// Expected and actual values of all properties that differ.

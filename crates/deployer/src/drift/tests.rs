@@ -8,8 +8,8 @@ use crate::fake::{Fake, HOME, HUB, MANAGEMENT, bundle};
 use crate::fleet::Scope;
 use crate::health::health;
 use crate::ports::{
-    Account, AccountState, Instance, PropertyDifference, ResourceDrift, ResourceDriftStatus,
-    Subscription, TrailStatus,
+    Account, AccountState, EventSelectors, Instance, PropertyDifference, ResourceDrift,
+    ResourceDriftStatus, Subscription, TrailStatus,
 };
 use crate::progress::Silent;
 
@@ -23,6 +23,9 @@ async fn healthy() -> Fake {
         .unwrap();
     let mut state = cloud.state();
     state.trail = Some(TrailStatus {
+        arn: format!("arn:aws:cloudtrail:{HOME}:{MANAGEMENT}:trail/gizmos"),
+        key: None,
+        selectors: EventSelectors::default(),
         logging: true,
         multi_region: true,
         organization: true,
@@ -36,6 +39,7 @@ async fn healthy() -> Fake {
             protocol: "email".into(),
             endpoint: "security@example.com".into(),
             confirmed: true,
+            arn: Some("arn:aws:sns:eu-central-1:333344445555:gizmos-alerts:1".into()),
         }],
     );
     state.policy = Some(json!({"Version": "2012-10-17", "Statement": {
@@ -85,6 +89,7 @@ async fn a_rule_changed_or_deleted_by_hand_is_named() {
         physical_id: None,
         resource_type: "AWS::Events::Rule".into(),
         status,
+        reason: None,
         differences: if status == ResourceDriftStatus::Modified {
             vec![PropertyDifference {
                 path: "/State".into(),
@@ -177,6 +182,7 @@ async fn every_broken_link_of_the_chain_is_found() {
                 protocol: "email".into(),
                 endpoint: "stranger@example.com".into(),
                 confirmed: true,
+                arn: Some("arn:aws:sns:eu-central-1:333344445555:gizmos-alerts:1".into()),
             }],
         );
     }
@@ -232,6 +238,81 @@ async fn a_changed_bundle_is_drift_in_terms_of_rules() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_disabled_rule_is_found_although_cloudformation_does_not_see_it() {
+    let cloud = healthy().await;
+    let name = "StackSet-gizmos-rules-spoke-Forwarder-ABCDEFGHIJKL".to_owned();
+    cloud.state().disabled_rules.insert((spoke(), name));
+    let report = drift(&cloud, &bundle(), &DriftOptions::default(), &Silent)
+        .await
+        .unwrap();
+    let [difference] = &report.differences[..] else {
+        panic!("{:#?}", report.differences);
+    };
+    assert_eq!(difference.code, DriftCode::RuleDisabled);
+    assert_eq!(difference.location, Some(spoke()));
+    let fix = difference.fix.to_string();
+    assert!(
+        fix.contains("--deployment-mode REVERT_DRIFT") && fix.contains("--region us-east-1"),
+        "{fix}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn drift_that_cloudformation_reports_falsely_is_settled_by_a_look() {
+    let cloud = healthy().await;
+    let dead_letters = "{\"Arn\":\"arn:queue\"}";
+    let report_of =
+        |logical_id: &str, resource_type: &str, path: &str, expected: &str| ResourceDrift {
+            logical_id: logical_id.into(),
+            physical_id: Some("gizmos".into()),
+            resource_type: resource_type.into(),
+            status: ResourceDriftStatus::Modified,
+            reason: None,
+            differences: vec![PropertyDifference {
+                path: path.into(),
+                expected: expected.into(),
+                actual: "null".into(),
+                kind: "REMOVE".into(),
+            }],
+            expected: None,
+            actual: None,
+        };
+    cloud.state().drifts.insert(
+        ("gizmos-topic".into(), Location::new(HUB, HOME)),
+        vec![report_of("Bus", "AWS::Events::EventBus", "/Policy", "{}")],
+    );
+    let rule = report_of(
+        "Forwarder",
+        "AWS::Events::Rule",
+        "/Targets/0/DeadLetterConfig",
+        dead_letters,
+    );
+    cloud
+        .state()
+        .drifts
+        .insert(("gizmos-rules-spoke".into(), spoke()), vec![rule]);
+    let run = async || {
+        drift(&cloud, &bundle(), &DriftOptions::default(), &Silent)
+            .await
+            .unwrap()
+    };
+    // The target isn't there, so CloudFormation is right about it, but not about the policy.
+    let report = run().await;
+    assert_eq!(report.differences.len(), 1, "{:#?}", report.differences);
+    assert_eq!(report.differences[0].code, DriftCode::ResourceModified);
+    assert_eq!(report.settled.len(), 1);
+    assert_eq!(report.settled[0].property.property, "/Policy");
+
+    cloud.state().targets.insert(
+        "gizmos".into(),
+        vec![json!({"DeadLetterConfig": {"Arn": "arn:queue"}})],
+    );
+    let report = run().await;
+    assert_eq!(report.outcome(), DriftOutcome::InSync);
+    assert_eq!(report.settled.len(), 2);
+}
+
 fn spoke() -> Location {
     Location::new("100000000006", "us-east-1")
 }
@@ -261,6 +342,7 @@ async fn drifted_in_every_respect() -> (Fake, Bundle) {
                 physical_id: Some("https://sqs/gizmos-dead-letters".into()),
                 resource_type: "AWS::SQS::Queue".into(),
                 status: ResourceDriftStatus::Deleted,
+                reason: None,
                 differences: Vec::new(),
                 expected: None,
                 actual: None,

@@ -1,30 +1,41 @@
 //! Checks that need access to the member accounts: check 4 (stacks that were changed directly) and
-//! the spokes' part of check 5 (dead letters and forwarder roles).
+//! the part of check 5 about rules, roles and dead letters.
 //!
 //! CloudFormation doesn't show a StackSets administrator the template or parameters that a stack
 //! really has. Drift detection compares resources with the stack's own template, so a stack that
 //! was updated directly still counts as current and in sync. Its last update time proves nothing,
-//! because it may fall within an operation of the stack set. Therefore every stack is read. The
-//! cost is one session of the access role and one list of roles per account; and per stack a
-//! description, a template and a queue depth. Rates are limited per account and Region, each of
-//! which gets only a handful of these calls, so many accounts are visited concurrently.
+//! because it may fall within an operation of the stack set. Therefore every stack is read.
+//!
+//! Drift detection compares only what a template sets, so it sees neither a policy that was added to
+//! a role nor what its handlers don't return. Therefore rules and roles are read, too.
+//!
+//! The cost is one session of the access role and one list of roles with their policies per account;
+//! and per stack a description, a template, a queue's attributes and a list of rules. Rates are
+//! limited per account and Region, each of which gets only a handful of these calls, so many accounts
+//! are visited concurrently.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use compiler::{Bundle, Part, StackSet};
 use futures::{StreamExt, stream};
-use remedy::{Command, Remedy};
+use remedy::Remedy;
 use serde_json::Value;
 
 use super::definition::named;
+use super::expected::{ExpectedRule, known_resources};
+use super::look::{Looked, Looks, PossibleRole, compare_roles};
 use super::options::DriftOptions;
 use super::report::{Difference, Found, Unchecked};
 use super::template::template_changes;
 use crate::code::{DriftCheck, DriftCode};
-use crate::fleet::template::{parameter_values, parse, same_template};
+use crate::fleet::resolve::Context;
+use crate::fleet::template::{parse, same_template};
 use crate::fleet::{Observed, ObservedStackSet, is_owned};
-use crate::health::READ_DEAD_LETTERS;
-use crate::ports::{AccountState, Cloud, CloudError, InstanceStatus, Location, Stack};
+use crate::health::read_dead_letters;
+use crate::ports::{
+    AccountState, Cloud, CloudError, EventRule, InstanceStatus, Location, RoleDetails, Stack,
+};
+use crate::restore::{InstanceAddress, StackAddress, administration};
 
 /// Accounts visited concurrently.
 const ACCOUNTS_AT_ONCE: usize = 32;
@@ -35,19 +46,10 @@ const QUEUE: &str = "DeadLettersUrl";
 const ROLE: &str = "ForwarderRoleName";
 /// Path of all forwarder roles. The hub's bus policy admits only roles with this path.
 const ROLE_PATH: &str = "/gizmos/";
-
-const RESTORE: &str = "find out who did it and why; then have the stack set update the instance: \
-                       `aws cloudformation update-stack-instances` for this account and Region";
-
-fn remove_and_deploy() -> Remedy {
-    Remedy::from(
-        "remove the stack instance (`aws cloudformation delete-stack-instances`, with \
-         --retain-stacks if the stack is gone), then run ",
-    )
-    .command(Command::Deploy {
-        allow_delete: false,
-    })
-}
+/// Beginning of the paths of all roles in the templates.
+const PATHS: &str = "/gizmos";
+/// So much of a stack's name is left in the generated names of its rules, at least.
+const NAME_KEPT: usize = 16;
 
 /// One stack to read.
 struct Target<'a> {
@@ -55,6 +57,8 @@ struct Target<'a> {
     location: Location,
     /// The stack's id; `None` if the instance has no stack.
     stack: Option<&'a str>,
+    /// The organizational unit that the instance was deployed through.
+    unit: &'a str,
     /// The stack's description, if it was read before, as in the management account.
     known: Option<&'a Stack>,
     template: &'a Template<'a>,
@@ -63,13 +67,27 @@ struct Target<'a> {
 /// The expected state of a stack set's stacks.
 struct Template<'a> {
     text: &'a str,
-    parameters: BTreeMap<String, String>,
     /// Outputs that name a link of the alert chain.
     links: BTreeSet<&'static str>,
+    looks: Looks,
+    fleet: &'a FleetFacts<'a>,
+}
+
+/// What all templates of a fleet share.
+struct FleetFacts<'a> {
+    /// The organization's Regions.
+    regions: &'a [String],
+    /// See [`InstanceAddress::administration`].
+    administration: String,
 }
 
 impl<'a> Template<'a> {
-    fn new(part: Part, text: &'a str, given: &BTreeMap<String, String>) -> Self {
+    fn new(
+        part: Part,
+        text: &'a str,
+        given: &BTreeMap<String, String>,
+        fleet: &'a FleetFacts<'a>,
+    ) -> Self {
         let everywhere = matches!(part, Part::RulesSpoke | Part::RulesLocal);
         let sections = parse(text).unwrap_or_default();
         let outputs = sections.get("Outputs").and_then(Value::as_object);
@@ -79,8 +97,9 @@ impl<'a> Template<'a> {
             .collect();
         Template {
             text,
-            parameters: parameter_values(text, given),
             links,
+            looks: Looks::new(text, given),
+            fleet,
         }
     }
 }
@@ -92,22 +111,30 @@ pub(super) async fn visit(
     observed: &Observed,
     options: &DriftOptions,
 ) -> Found {
+    let fleet = FleetFacts {
+        regions: &bundle.organization.regions,
+        administration: administration(bundle, observed),
+    };
     let deployed: Vec<(&ObservedStackSet, Template<'_>)> = bundle
         .stack_sets
         .iter()
         .filter_map(|set| {
             let found = observed.stack_sets.get(&set.name)?;
             let details = &found.details;
-            let template = Template::new(set.part, &details.template, &details.parameters);
+            let template = Template::new(set.part, &details.template, &details.parameters, &fleet);
             is_owned(&details.tags).then_some((found, template))
         })
         .collect();
     let compiled: Vec<(&StackSet, Template<'_>)> = bundle
         .stack_sets
         .iter()
-        .map(|set| (set, Template::new(set.part, &set.template, &set.parameters)))
+        .map(|set| {
+            let template = Template::new(set.part, &set.template, &set.parameters, &fleet);
+            (set, template)
+        })
         .collect();
-    let instances = instance_targets(&deployed, observed, options);
+    let root = &bundle.organization.root;
+    let instances = instance_targets(&deployed, observed, options, root);
     let stacks = stack_targets(&compiled, observed, options);
     let mut accounts: BTreeMap<String, Vec<Target<'_>>> = BTreeMap::new();
     for target in instances.into_iter().chain(stacks) {
@@ -130,6 +157,7 @@ fn instance_targets<'a>(
     deployed: &'a [(&'a ObservedStackSet, Template<'a>)],
     observed: &Observed,
     options: &DriftOptions,
+    root: &'a str,
 ) -> Vec<Target<'a>> {
     let membership = &observed.membership;
     let is_active = |id: &str| {
@@ -138,7 +166,7 @@ fn instance_targets<'a>(
     };
     let mut targets = Vec::new();
     for (found, template) in deployed {
-        if !options.makes(DriftCheck::Stacks) && template.links.is_empty() {
+        if !options.makes(DriftCheck::Stacks) && template.looks.is_empty() {
             continue;
         }
         for instance in &found.instances {
@@ -151,6 +179,7 @@ fn instance_targets<'a>(
                     set: &found.details.name,
                     location,
                     stack: instance.stack_id.as_deref(),
+                    unit: instance.organizational_unit.as_deref().unwrap_or(root),
                     known: None,
                     template,
                 });
@@ -171,7 +200,7 @@ fn stack_targets<'a>(
     if !options.makes(DriftCheck::Chain) {
         return targets;
     }
-    for (set, template) in compiled.iter().filter(|(_, it)| !it.links.is_empty()) {
+    for (set, template) in compiled.iter().filter(|(_, it)| !it.looks.is_empty()) {
         for found in &observed.stacks {
             let ours = found.stack.name == set.name && is_owned(&found.stack.tags);
             if ours && options.covers(&found.location) {
@@ -179,6 +208,7 @@ fn stack_targets<'a>(
                     set: &set.name,
                     location: found.location.clone(),
                     stack: Some(&found.stack.id),
+                    unit: "",
                     known: Some(&found.stack),
                     template,
                 });
@@ -197,18 +227,27 @@ async fn visit_account(
         cloud,
         options,
         roles: None,
+        rules: BTreeMap::new(),
         found: Found::default(),
     };
-    let mut targets = targets.into_iter();
-    while let Some(target) = targets.next() {
+    let mut read = Vec::new();
+    let mut uncertain = BTreeSet::new();
+    let mut left = targets.iter();
+    while let Some(target) = left.next() {
         let stack = match (target.known, target.stack) {
             (Some(known), _) => Ok(Some(known.clone())),
             (None, None) => Ok(None),
             (None, Some(id)) => cloud.describe_stack(&target.location, id).await,
         };
         match stack {
-            Ok(Some(stack)) => visit.check(&target, &stack).await,
-            Ok(None) => visit.found.differences.push(gone(options, &target)),
+            Ok(Some(stack)) => {
+                if visit.check(target, &stack).await {
+                    read.push((target, stack));
+                } else {
+                    uncertain.insert(target.set);
+                }
+            }
+            Ok(None) => visit.found.differences.push(gone(options, target)),
             Err(CloudError::AccessDenied { action, message }) if action == "sts:AssumeRole" => {
                 // Every other call in this account would fail for the same reason.
                 visit.found.unchecked.push(Unchecked {
@@ -216,7 +255,7 @@ async fn visit_account(
                     part: None,
                     what: format!(
                         "{} stacks of account {}",
-                        targets.len() + 1,
+                        left.len() + 1,
                         target.location.account
                     ),
                     location: None,
@@ -224,9 +263,10 @@ async fn visit_account(
                 });
                 break;
             }
-            Err(error) => visit.skip(first(options), &target, error.to_string()),
+            Err(error) => visit.skip(first(options), target, error.to_string()),
         }
     }
+    visit.role_policies(&read, &uncertain).await;
     visit.found
 }
 
@@ -252,7 +292,7 @@ fn gone(options: &DriftOptions, target: &Target<'_>) -> Difference {
     };
     let message = format!("{what} was deleted directly; its stack set still reports it as current");
     target
-        .difference(code, message, remove_and_deploy())
+        .difference(code, message, target.instance().recreate())
         .values(target.stack.unwrap_or("a stack"), "no stack")
 }
 
@@ -262,14 +302,36 @@ impl Target<'_> {
             .part(self.set)
             .at(&self.location)
     }
+
+    fn instance(&self) -> InstanceAddress<'_> {
+        InstanceAddress {
+            stack_set: self.set,
+            location: &self.location,
+            unit: self.unit,
+            administration: &self.template.fleet.administration,
+        }
+    }
+
+    fn address(&self) -> StackAddress<'_> {
+        let parameters = self.template.looks.source.names();
+        StackAddress::new(&self.location, self.stack.unwrap_or(self.set), parameters)
+    }
+
+    /// What the stack's outputs tell about its resources.
+    fn resources(&self, stack: &Stack) -> BTreeMap<String, String> {
+        let role = stack.outputs.get(ROLE).map(|role| (role, ROLE_PATH));
+        known_resources(&self.location, stack.outputs.get(QUEUE), role)
+    }
 }
 
 /// Checks within one account.
 struct Visit<'a, C> {
     cloud: &'a C,
     options: &'a DriftOptions,
-    /// Names of the account's roles, read when the first one is needed.
-    roles: Option<BTreeSet<String>>,
+    /// The account's roles, read when the first one is needed.
+    roles: Option<Vec<RoleDetails>>,
+    /// Rules by Region, bus and prefix of their names, read when the first one is needed.
+    rules: BTreeMap<(String, String, String), Vec<EventRule>>,
     found: Found,
 }
 
@@ -284,22 +346,31 @@ impl<C: Cloud> Visit<'_, C> {
         });
     }
 
-    async fn check(&mut self, target: &Target<'_>, stack: &Stack) {
+    /// Returns whether the stack is as its stack set defines it, so that its resources can be
+    /// compared.
+    async fn check(&mut self, target: &Target<'_>, stack: &Stack) -> bool {
+        let mut defined = !stack.is_in_progress();
         if self.options.makes(DriftCheck::Stacks) && target.known.is_none() {
-            self.compare(target, stack).await;
+            defined = self.compare(target, stack).await;
         }
         if self.options.makes(DriftCheck::Chain) {
-            self.links(target, stack).await;
+            self.links(target, stack, defined).await;
+            if defined {
+                self.rules(target, stack).await;
+            }
         }
+        defined
     }
 
-    /// Check 4: compares the stack's template and parameters with its stack set's.
-    async fn compare(&mut self, target: &Target<'_>, stack: &Stack) {
+    /// Check 4: compares the stack's template and parameters with its stack set's. Returns whether
+    /// they are equal.
+    async fn compare(&mut self, target: &Target<'_>, stack: &Stack) -> bool {
         if stack.is_in_progress() {
             let reason = format!("it is being changed right now ({})", stack.status);
             self.skip(DriftCheck::Stacks, target, reason);
-            return;
+            return false;
         }
+        let before = self.found.differences.len();
         self.found
             .differences
             .extend(parameter_difference(target, stack));
@@ -313,87 +384,244 @@ impl<C: Cloud> Visit<'_, C> {
                 );
                 self.found.differences.push(
                     target
-                        .difference(DriftCode::StackTemplate, message, RESTORE)
+                        .difference(
+                            DriftCode::StackTemplate,
+                            message,
+                            target.instance().update(),
+                        )
                         .values("the stack set's template", changes),
                 );
             }
             Err(error) => self.skip(DriftCheck::Stacks, target, error.to_string()),
         }
+        self.found.differences.len() == before
     }
 
-    /// Check 5 in a spoke: the dead-letter queue is empty and the forwarder role exists.
-    async fn links(&mut self, target: &Target<'_>, stack: &Stack) {
+    /// Check 5 in a spoke: the dead-letter queue accepts dead letters and is empty, and the
+    /// forwarder role exists.
+    async fn links(&mut self, target: &Target<'_>, stack: &Stack, defined: bool) {
         let links = &target.template.links;
         if links.contains(QUEUE)
             && let Some(url) = stack.outputs.get(QUEUE)
         {
-            self.queue(target, url).await;
+            self.queue(target, stack, url).await;
         }
         if links.contains(ROLE)
             && let Some(role) = stack.outputs.get(ROLE)
         {
             self.role(target, role).await;
         }
-        if links.iter().any(|name| !stack.outputs.contains_key(*name)) {
-            // A stack without these outputs has the wrong template, so the links can't be checked.
+        if defined && links.iter().any(|name| !stack.outputs.contains_key(*name)) {
             let message = "the stack's outputs lack its dead-letter queue or forwarder role";
             self.found.differences.push(target.difference(
                 DriftCode::QueueMissing,
                 message.to_owned(),
-                Remedy::DEPLOY,
+                target.instance().update(),
             ));
         }
     }
 
-    async fn queue(&mut self, target: &Target<'_>, url: &str) {
+    async fn queue(&mut self, target: &Target<'_>, stack: &Stack, url: &str) {
         let name = url.rsplit('/').next().unwrap_or(url);
-        match self.cloud.queue_depth(&target.location, url).await {
-            Ok(Some(0)) => {}
-            Ok(Some(depth)) => self.found.differences.push(
+        let queue = match self.cloud.queue(&target.location, url).await {
+            Ok(Some(queue)) => queue,
+            Ok(None) => {
+                self.found.differences.push(
+                    target
+                        .difference(
+                            DriftCode::QueueMissing,
+                            format!("dead letters {name}: the queue does not exist"),
+                            target.address().revert_drift(),
+                        )
+                        .values(url, "no queue"),
+                );
+                return;
+            }
+            Err(error) => return self.skip(DriftCheck::Chain, target, error.to_string()),
+        };
+        if queue.messages > 0 {
+            let depth = queue.messages;
+            self.found.differences.push(
                 target
                     .difference(
                         DriftCode::DeadLetters,
                         format!("dead letters {name}: {depth} events could not be delivered"),
-                        READ_DEAD_LETTERS,
+                        read_dead_letters(&target.location, url),
                     )
                     .values("0 messages", format!("{depth} messages")),
-            ),
-            Ok(None) => self.found.differences.push(
-                target
-                    .difference(
-                        DriftCode::QueueMissing,
-                        format!("dead letters {name}: the queue does not exist"),
-                        remove_and_deploy(),
-                    )
-                    .values(url, "no queue"),
-            ),
+            );
+        }
+        if let Some(expected) = &target.template.looks.expected.queue_policy {
+            let resources = target.resources(stack);
+            let address = target.address();
+            let looked = looked(target, &address, &resources);
+            self.found
+                .differences
+                .extend(looked.compare_queue_policy(expected, queue.policy.as_ref()));
+        }
+    }
+
+    /// The account's roles; `None` if they can't be read, which is reported.
+    async fn roles(&mut self, target: &Target<'_>) -> Option<&[RoleDetails]> {
+        if self.roles.is_none() {
+            match self.cloud.roles(&target.location, PATHS).await {
+                Ok(roles) => self.roles = Some(roles),
+                Err(error) => {
+                    self.skip(DriftCheck::Chain, target, error.to_string());
+                    return None;
+                }
+            }
+        }
+        self.roles.as_deref()
+    }
+
+    async fn role(&mut self, target: &Target<'_>, role: &str) {
+        let Some(roles) = self.roles(target).await else {
+            return;
+        };
+        if roles
+            .iter()
+            .any(|it| it.path == ROLE_PATH && it.name == role)
+        {
+            return;
+        }
+        let message = format!(
+            "forwarder role {role} does not exist: no event of this account and Region reaches \
+             the hub"
+        );
+        self.found.differences.push(
+            target
+                .difference(
+                    DriftCode::RoleMissing,
+                    message,
+                    target.address().revert_drift(),
+                )
+                .values(format!("{ROLE_PATH}{role}"), "no role"),
+        );
+    }
+
+    /// Check 5: state and pattern of the stack's rules, and the targets of rules in the hub.
+    async fn rules(&mut self, target: &Target<'_>, stack: &Stack) {
+        let resources = target.resources(stack);
+        let address = target.address();
+        let looked = looked(target, &address, &resources);
+        for rule in &target.template.looks.expected.rules {
+            let bus = rule.bus(&looked.context);
+            let prefix = match bus.as_str() {
+                "default" => stack.name.chars().take(NAME_KEPT).collect(),
+                _ => String::new(),
+            };
+            let key = (target.location.region.clone(), bus.clone(), prefix);
+            if !self.rules.contains_key(&key) {
+                let listed = self.cloud.event_rules(&target.location, &bus, &key.2);
+                match listed.await {
+                    Ok(listed) => {
+                        self.rules.insert(key.clone(), listed.unwrap_or_default());
+                    }
+                    Err(error) => return self.skip(DriftCheck::Chain, target, error.to_string()),
+                }
+            }
+            let listed = self.rules.get(&key).map_or(&[][..], Vec::as_slice);
+            let Some(found) = looked.find(rule, listed).cloned() else {
+                self.found.differences.push(looked.missing_rule(rule));
+                continue;
+            };
+            if let Some(difference) = looked.compare_rule(rule, &found) {
+                self.found.differences.push(difference);
+            } else if bus != "default" || self.options.deep {
+                self.targets(target, &looked, (rule, &bus), &found).await;
+            }
+        }
+    }
+
+    async fn targets(
+        &mut self,
+        target: &Target<'_>,
+        looked: &Looked<'_>,
+        (rule, bus): (&ExpectedRule, &str),
+        found: &EventRule,
+    ) {
+        let targets = self.cloud.rule_targets(&target.location, bus, &found.name);
+        match targets.await {
+            Ok(targets) => {
+                let targets = targets.unwrap_or_default();
+                let difference = looked.compare_targets(rule, found, &targets);
+                self.found.differences.extend(difference);
+            }
             Err(error) => self.skip(DriftCheck::Chain, target, error.to_string()),
         }
     }
 
-    async fn role(&mut self, target: &Target<'_>, role: &str) {
-        if self.roles.is_none() {
-            match self.cloud.role_names(&target.location, ROLE_PATH).await {
-                Ok(names) => self.roles = Some(names.into_iter().collect()),
-                Err(error) => return self.skip(DriftCheck::Chain, target, error.to_string()),
-            }
-        }
-        if self.roles.as_ref().is_some_and(|it| !it.contains(role)) {
-            let message = format!(
-                "forwarder role {role} does not exist: no event of this account and Region \
-                 reaches the hub"
-            );
-            self.found.differences.push(
-                target
-                    .difference(DriftCode::RoleMissing, message, remove_and_deploy())
-                    .values(format!("{ROLE_PATH}{role}"), "no role"),
-            );
-        }
+    /// Check 5: the policies of all roles of the account's stacks. `uncertain` are stack sets with
+    /// a stack that differs from its stack set.
+    async fn role_policies(&mut self, read: &[(&Target<'_>, Stack)], uncertain: &BTreeSet<&str>) {
+        let with_roles =
+            |(target, _): &&(&Target<'_>, Stack)| !target.template.looks.expected.roles.is_empty();
+        let read: Vec<&(&Target<'_>, Stack)> = read.iter().filter(with_roles).collect();
+        let (true, Some((first, _))) = (self.options.makes(DriftCheck::Chain), read.first()) else {
+            return;
+        };
+        let Some(roles) = self.roles(first).await.map(<[RoleDetails]>::to_vec) else {
+            return;
+        };
+        let stacks: Vec<_> = read
+            .iter()
+            .map(|(target, stack)| (*target, target.address(), target.resources(stack)))
+            .collect();
+        // A role may belong to a Region that is not in scope.
+        let nothing = BTreeMap::new();
+        let elsewhere: Vec<(&Target<'_>, Location)> = read
+            .iter()
+            .flat_map(|(target, _)| {
+                let regions = target.template.fleet.regions.iter();
+                regions.map(|it| (*target, Location::new(&target.location.account, it)))
+            })
+            .collect();
+        let here = stacks
+            .iter()
+            .map(|(target, address, resources)| (*target, looked(target, address, resources)));
+        let there = elsewhere.iter().filter_map(|(target, location)| {
+            let (_, address, _) = stacks.iter().find(|(it, _, _)| it.set == target.set)?;
+            let mut looked = looked(target, address, &nothing);
+            looked.context.location = location;
+            Some((*target, looked))
+        });
+        let possible: Vec<PossibleRole<'_>> = here
+            .chain(there)
+            .flat_map(|(target, looked)| {
+                let roles = target.template.looks.expected.roles.iter();
+                let is_uncertain = uncertain.contains(target.set);
+                roles.map(move |role| PossibleRole {
+                    looked,
+                    role,
+                    is_uncertain,
+                })
+            })
+            .collect();
+        self.found
+            .differences
+            .extend(compare_roles(&roles, &possible));
+    }
+}
+
+fn looked<'a>(
+    target: &'a Target<'_>,
+    address: &'a StackAddress<'a>,
+    resources: &'a BTreeMap<String, String>,
+) -> Looked<'a> {
+    Looked {
+        part: target.set,
+        address,
+        context: Context {
+            location: &target.location,
+            parameters: &target.template.looks.source.parameters,
+            resources,
+        },
     }
 }
 
 fn parameter_difference(target: &Target<'_>, stack: &Stack) -> Option<Difference> {
-    let expected = &target.template.parameters;
+    let expected = &target.template.looks.source.parameters;
     let names: BTreeSet<&String> = expected.keys().chain(stack.parameters.keys()).collect();
     let differing: Vec<String> = names
         .into_iter()
@@ -411,7 +639,11 @@ fn parameter_difference(target: &Target<'_>, stack: &Stack) -> Option<Difference
         |of: &BTreeMap<String, String>| named(&differing, of).collect::<Vec<_>>().join("; ");
     Some(
         target
-            .difference(DriftCode::StackParameters, message, RESTORE)
+            .difference(
+                DriftCode::StackParameters,
+                message,
+                target.instance().update(),
+            )
             .values(values(expected), values(&stack.parameters)),
     )
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use compiler::organization::{
-    Accounts, Forward, Organization, Protocol, Publish, Subscription, TargetScope, Topic, Topology,
-    Trail, Wave,
+    Accounts, Forward, Organization, Protocol, Publish, RegionSource, Subscription, TargetScope,
+    Topic, Topology, Trail, Wave,
 };
 use compiler::{AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets};
 use serde_json::{Value, json};
@@ -62,6 +62,7 @@ pub(crate) fn bundle() -> Bundle {
         root: "r-exmp".into(),
         home_region: HOME.into(),
         regions: vec![HOME.into(), "us-east-1".into()],
+        region_source: RegionSource::Listed,
         accounts: Accounts {
             management: MANAGEMENT.into(),
             log_archive: ARCHIVE.into(),
@@ -74,6 +75,7 @@ pub(crate) fn bundle() -> Bundle {
         topology: Topology::Hub,
         forward: Forward::Exact,
         publish: Publish::Role,
+        findings: None,
         access_role: "OrganizationAccountAccessRole".into(),
         trail: Trail {
             name: "gizmos".into(),

@@ -1,6 +1,7 @@
 //! An in-memory cloud for tests. Operations are asynchronous, and only `pause` advances the clock.
 
 mod bundle;
+mod events;
 mod stack_sets;
 mod stacks;
 
@@ -95,12 +96,22 @@ pub(crate) struct State {
     pub(crate) spoke_queues: BTreeMap<Location, u64>,
     /// Accounts whose forwarder roles were deleted.
     pub(crate) gone_roles: BTreeSet<String>,
+    /// Disabled rules by location and name.
+    pub(crate) disabled_rules: BTreeSet<(Location, String)>,
+    /// Targets of rules by name.
+    pub(crate) targets: BTreeMap<String, Vec<Value>>,
     /// Quota of stacks in each location.
     pub(crate) stack_quota: Option<usize>,
     /// Objects in the artifact bucket that Gizmos didn't upload.
     pub(crate) strange_objects: usize,
     /// Accounts without the access role.
     pub(crate) closed: BTreeSet<String>,
+    /// Rules on default buses and, for the hub, on its own bus.
+    pub(crate) rules: BTreeMap<Location, Vec<EventRule>>,
+    /// Events from here arrive as if they came from another account.
+    pub(crate) misplaced: BTreeSet<Location>,
+    /// Messages in the canaries' queue.
+    pub(crate) messages: Vec<QueueMessage>,
 }
 
 #[derive(Debug)]
@@ -272,6 +283,42 @@ impl State {
             })
             .flat_map(|a| regions.iter().map(|r| Location::new(&a.id, r)))
             .collect()
+    }
+
+    /// The rules of the location's stacks, as compiled, with their buses.
+    fn rules_at(&self, location: &Location) -> Vec<(String, EventRule)> {
+        let of_sets = self
+            .sets
+            .values()
+            .filter(|set| set.instances.contains_key(location))
+            .map(|set| {
+                let name = format!("StackSet-{}", set.details.name);
+                (name, set.details.template.as_str())
+            });
+        let of_stacks = self
+            .stacks
+            .iter()
+            .filter(|((at, _), _)| at == location)
+            .map(|((_, name), (_, template))| (name.clone(), template.as_str()));
+        let mut found = Vec::new();
+        for (stack, template) in of_sets.chain(of_stacks) {
+            let template: Value = serde_json::from_str(template).unwrap();
+            let resources = template.get("Resources").and_then(Value::as_object);
+            for (id, resource) in resources.into_iter().flatten() {
+                if resource["Type"] != "AWS::Events::Rule" {
+                    continue;
+                }
+                let property = |name: &str| resource.get("Properties")?.get(name);
+                let bus = property("EventBusName").and_then(Value::as_str);
+                let rule = EventRule {
+                    name: format!("{stack}-{id}-ABCDEFGHIJKL"),
+                    state: "ENABLED".into(),
+                    pattern: property("EventPattern").cloned(),
+                };
+                found.push((bus.unwrap_or("default").to_owned(), rule));
+            }
+        }
+        found
     }
 
     /// Whether the lists don't show an operation or its effects yet.
@@ -473,6 +520,33 @@ impl Organizations for Fake {
 }
 
 impl Health for Fake {
+    async fn topic_settings(
+        &self,
+        _: &Location,
+        topic: &str,
+    ) -> Result<Option<TopicSettings>, CloudError> {
+        let is_known = self.state().subscriptions.contains_key(topic);
+        Ok(is_known.then_some(TopicSettings {
+            policy: Value::Null,
+            key: None,
+        }))
+    }
+
+    async fn key_policy(&self, _: &Location, _: &str) -> Result<Option<Value>, CloudError> {
+        Ok(None)
+    }
+
+    async fn subscription_settings(
+        &self,
+        _: &Location,
+        _: &str,
+    ) -> Result<SubscriptionSettings, CloudError> {
+        Ok(SubscriptionSettings {
+            filter_policy: None,
+            raw: true,
+        })
+    }
+
     async fn subscriptions(
         &self,
         _: &Location,
@@ -489,30 +563,74 @@ impl Health for Fake {
         Ok(self.state().trails.clone())
     }
 
-    async fn queue_depth(
+    async fn queue(
         &self,
         location: &Location,
         queue: &str,
-    ) -> Result<Option<u64>, CloudError> {
+    ) -> Result<Option<QueueState>, CloudError> {
         let state = self.state();
-        Ok(if queue.starts_with("http") {
+        let messages = if queue.starts_with("http") {
             Some(state.spoke_queues.get(location).copied().unwrap_or(0))
         } else {
             state.queue
-        })
+        };
+        Ok(messages.map(|messages| QueueState {
+            messages,
+            policy: None,
+        }))
+    }
+
+    async fn event_rules(
+        &self,
+        location: &Location,
+        bus: &str,
+        prefix: &str,
+    ) -> Result<Option<Vec<EventRule>>, CloudError> {
+        let state = self.state();
+        if let Some(rules) = state.rules.get(location) {
+            return Ok(Some(rules.clone()));
+        }
+        let rules = state.rules_at(location).into_iter();
+        let mut rules: Vec<EventRule> = rules
+            .filter(|(on, rule)| on == bus && rule.name.starts_with(prefix))
+            .map(|(_, rule)| rule)
+            .collect();
+        for rule in &mut rules {
+            if state
+                .disabled_rules
+                .contains(&(location.clone(), rule.name.clone()))
+            {
+                rule.state = "DISABLED".into();
+            }
+        }
+        Ok(Some(rules))
+    }
+
+    async fn rule_targets(
+        &self,
+        _: &Location,
+        _: &str,
+        rule: &str,
+    ) -> Result<Option<Vec<Value>>, CloudError> {
+        Ok(self.state().targets.get(rule).cloned())
     }
 
     async fn bus_policy(&self, _: &Location, _: &str) -> Result<Option<Value>, CloudError> {
         Ok(self.state().policy.clone())
     }
 
-    async fn role_names(&self, location: &Location, _: &str) -> Result<Vec<String>, CloudError> {
+    async fn roles(&self, location: &Location, _: &str) -> Result<Vec<RoleDetails>, CloudError> {
         let state = self.state();
         let gone = state.gone_roles.contains(&location.account);
         Ok(if gone {
             Vec::new()
         } else {
-            vec!["forwarder".into()]
+            vec![RoleDetails {
+                name: "forwarder".into(),
+                path: "/gizmos/".into(),
+                inline: BTreeMap::new(),
+                attached: Vec::new(),
+            }]
         })
     }
 }

@@ -256,10 +256,14 @@ impl StackSets for Fake {
         )
     }
 
-    async fn list_drifted_instances(&self, stack_set: &str) -> Result<Vec<Location>, CloudError> {
+    async fn list_instances_by_drift(
+        &self,
+        stack_set: &str,
+        status: DriftStatus,
+    ) -> Result<Vec<Location>, CloudError> {
         let instances = self.list_instances(stack_set).await?.into_iter();
         Ok(instances
-            .filter(|it| it.drift_status.as_deref() == Some("DRIFTED"))
+            .filter(|it| it.drift_status.as_deref() == Some(status.name()))
             .map(|it| Location::new(it.account, it.region))
             .collect())
     }

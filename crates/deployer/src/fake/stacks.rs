@@ -157,9 +157,12 @@ impl Stacks for Fake {
         detection: &str,
     ) -> Result<DriftDetection, CloudError> {
         let key = (detection.to_owned(), location.clone());
-        Ok(DriftDetection::Complete {
-            drifted: self.state().drifts.contains_key(&key),
-        })
+        let drift = if self.state().drifts.contains_key(&key) {
+            DriftStatus::Drifted
+        } else {
+            DriftStatus::InSync
+        };
+        Ok(DriftDetection::Complete { drift })
     }
 
     async fn list_resource_drifts(

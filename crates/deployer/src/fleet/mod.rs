@@ -1,7 +1,9 @@
 //! The observed fleet: accounts and Regions, stack sets with their instances, and stacks.
 
+pub(crate) mod document;
 mod observe;
 mod ownership;
+pub(crate) mod resolve;
 mod scope;
 pub(crate) mod template;
 

@@ -1,12 +1,12 @@
 //! Checks every link of the alert chain: the trail is logging, topics reach all their subscribers,
 //! dead-letter queues are empty, and the hub's bus accepts events from the other accounts.
 
-mod resolve;
+mod trail;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use compiler::organization::Topic;
-use compiler::{Bundle, Part, StackSet};
+use compiler::{Bundle, Part, StackSet, canary};
 use futures::{StreamExt, stream};
 use remedy::Remedy;
 use serde::Serialize;
@@ -14,18 +14,27 @@ use serde_json::Value;
 
 use crate::code::DriftCode;
 use crate::error::DeployError;
+use crate::fleet::document::same_policy;
+use crate::fleet::resolve::{Context, UNKNOWN, url_suffix};
 use crate::fleet::template::{parameter_values, resources};
-use crate::fleet::{Membership, Scope};
-use crate::ports::{Cloud, CloudError, Location, Subscription, TrailStatus};
+use crate::fleet::{Membership, Observed, Scope};
+use crate::ports::{Cloud, CloudError, Location, Subscription};
+use crate::restore::{in_account, quoted, restore};
 use crate::rollout::desired;
-use resolve::{Context, same_policy};
 
 /// Locations read concurrently.
 const AT_ONCE: usize = 32;
 
 /// Fix for dead letters.
-pub(crate) const READ_DEAD_LETTERS: &str =
-    "read the messages; their attributes name the rule and the error";
+pub(crate) fn read_dead_letters(location: &Location, url: &str) -> Remedy {
+    let Location { account, region } = location;
+    let which = format!("--queue-url {url} --region {region}");
+    Remedy::from(format!(
+        "in account {account}, read the messages, whose attributes name the rule and the error: `aws \
+         sqs receive-message {which} --message-attribute-names All`; when the cause is gone, delete \
+         them: `aws sqs purge-queue {which}`"
+    ))
+}
 
 /// Fix for a link that can't be read.
 const PERMIT: &str = "give the caller (in other accounts: the access role) permission to read it";
@@ -112,7 +121,7 @@ impl Inspection {
 
 /// Inspects every link of the alert chain. Links that can't be read count as broken.
 pub async fn health(cloud: &impl Cloud, bundle: &Bundle) -> Result<Vec<BrokenLink>, DeployError> {
-    let inspection = inspect(cloud, bundle, &Scope::default()).await?;
+    let inspection = inspect(cloud, bundle, &Scope::default(), None).await?;
     let broken = inspection.faults.into_iter().map(|fault| fault.link);
     let unreadable = inspection.unreadable.into_iter().map(|it| BrokenLink {
         link: it.link,
@@ -123,28 +132,36 @@ pub async fn health(cloud: &impl Cloud, bundle: &Bundle) -> Result<Vec<BrokenLin
     Ok(broken.chain(unreadable).collect())
 }
 
-/// Inspects every link within a scope, except the links in individual spokes.
+/// Inspects every link within a scope, except the links in individual spokes. With the observed
+/// fleet, remedies are complete.
 pub(crate) async fn inspect(
     cloud: &impl Cloud,
     bundle: &Bundle,
     scope: &Scope,
+    observed: Option<&Observed>,
 ) -> Result<Inspection, DeployError> {
     let mut all = Inspection::default();
     let organization = &bundle.organization;
     let management = Location::new(&organization.accounts.management, &organization.home_region);
-    let trailed = bundle.stack_sets.iter().any(|set| set.part == Part::Trail);
-    if trailed && scope.covers(&management) {
-        all.merge(trail(cloud, &organization.trail.name, &management).await);
+    let set_of = |part: Part| bundle.stack_sets.iter().find(|set| set.part == part);
+    if scope.covers(&management)
+        && let Some(set) = set_of(Part::Trail)
+    {
+        let fix = restore(observed, set, &management);
+        all.merge(trail::trail(cloud, organization, set, &management, &fix).await);
     }
     let hub = Location::new(&organization.accounts.hub, &organization.home_region);
-    let set_of = |part: Part| bundle.stack_sets.iter().find(|set| set.part == part);
+    let topics_set = set_of(Part::TopicLocal).or_else(|| set_of(Part::Topic));
     let mut locations: Vec<Location> = match set_of(Part::TopicLocal) {
         None => vec![hub.clone()],
         Some(set) => everywhere(cloud, bundle, set).await?,
     };
     locations.retain(|location| scope.covers(location));
     let checks = stream::iter(locations)
-        .map(|location| async move { topics(cloud, bundle, &location).await })
+        .map(|location| async move {
+            let fix = topics_set.map_or(Remedy::DEPLOY, |set| restore(observed, set, &location));
+            topics(cloud, bundle, &location, &fix).await
+        })
         .buffered(AT_ONCE);
     let mut checks = std::pin::pin!(checks);
     while let Some(check) = checks.next().await {
@@ -153,7 +170,8 @@ pub(crate) async fn inspect(
     if scope.covers(&hub)
         && let Some(set) = set_of(Part::Topic)
     {
-        all.merge(hub_links(cloud, set, &hub).await);
+        let fix = restore(observed, set, &hub);
+        all.merge(hub_links(cloud, set, &hub, &fix).await);
     }
     Ok(all)
 }
@@ -174,72 +192,12 @@ async fn everywhere(
     Ok(locations.into_iter().collect())
 }
 
-async fn trail(cloud: &impl Cloud, name: &str, location: &Location) -> Inspection {
-    let mut found = Inspection::default();
-    let link = Link {
-        name: format!("trail {name}"),
-        location,
-    };
-    match cloud.trail_status(location, name).await {
-        Ok(Some(status)) => found.faults = trail_faults(&link, status),
-        Ok(None) => found.faults.push(link.fault(
-            DriftCode::TrailMissing,
-            "the trail does not exist",
-            ("a trail", "none"),
-            Remedy::DEPLOY,
-        )),
-        Err(error) => found.unreadable.push(link.unreadable(&error)),
-    }
-    found
-}
-
-fn trail_faults(link: &Link<'_>, status: TrailStatus) -> Vec<Fault> {
-    let mut faults = Vec::new();
-    if !status.logging {
-        faults.push(link.fault(
-            DriftCode::TrailStopped,
-            "the trail is not logging, so no API call becomes an event",
-            ("logging", "stopped"),
-            "start it again: `aws cloudtrail start-logging`",
-        ));
-    }
-    let settings = [
-        (
-            status.multi_region,
-            DriftCode::TrailScope,
-            "the trail is not a multi-Region trail",
-            ("every Region", "one Region"),
-        ),
-        (
-            status.organization,
-            DriftCode::TrailScope,
-            "the trail is not an organization trail",
-            ("every account", "one account"),
-        ),
-        (
-            status.log_file_validation,
-            DriftCode::TrailValidation,
-            "log file validation is off, so changes to log files go unnoticed",
-            ("validation on", "validation off"),
-        ),
-    ];
-    for (good, code, message, values) in settings {
-        if !good {
-            faults.push(link.fault(code, message, values, Remedy::DEPLOY));
-        }
-    }
-    if let Some(error) = status.delivery_error {
-        faults.push(link.fault(
-            DriftCode::TrailDelivery,
-            format!("log files do not reach the bucket: {error}"),
-            ("no delivery error", error),
-            "check the bucket's policy and key",
-        ));
-    }
-    faults
-}
-
-async fn topics(cloud: &impl Cloud, bundle: &Bundle, location: &Location) -> Inspection {
+async fn topics(
+    cloud: &impl Cloud,
+    bundle: &Bundle,
+    location: &Location,
+    fix: &Remedy,
+) -> Inspection {
     let mut found = Inspection::default();
     for topic in &bundle.organization.topics {
         let name = bundle.organization.topic_name(topic);
@@ -248,14 +206,16 @@ async fn topics(cloud: &impl Cloud, bundle: &Bundle, location: &Location) -> Ins
             location,
         };
         match cloud.subscriptions(location, &name).await {
-            Ok(Some(actual)) => found
-                .faults
-                .extend(subscription_faults(topic, &name, location, &actual)),
+            Ok(Some(actual)) => {
+                found
+                    .faults
+                    .extend(subscription_faults((topic, &name), location, &actual, fix));
+            }
             Ok(None) => found.faults.push(link.fault(
                 DriftCode::TopicMissing,
                 "the topic does not exist",
                 ("a topic", "none"),
-                Remedy::DEPLOY,
+                fix.clone(),
             )),
             Err(error) => found.unreadable.push(link.unreadable(&error)),
         }
@@ -264,10 +224,10 @@ async fn topics(cloud: &impl Cloud, bundle: &Bundle, location: &Location) -> Ins
 }
 
 fn subscription_faults(
-    topic: &Topic,
-    name: &str,
+    (topic, name): (&Topic, &str),
     location: &Location,
     actual: &[Subscription],
+    fix: &Remedy,
 ) -> Vec<Fault> {
     let link = |endpoint: &str| Link {
         name: format!("subscription {endpoint} of {name}"),
@@ -288,7 +248,7 @@ fn subscription_faults(
                 DriftCode::SubscriptionMissing,
                 format!("{endpoint} ({protocol}) is not subscribed and gets no alerts"),
                 ("a confirmed subscription", "none"),
-                "subscribe it again with `aws sns subscribe`, and confirm the subscription",
+                fix.clone().words("; then confirm the subscription"),
             )),
             Some(subscription) if !subscription.confirmed => faults.push(link(endpoint).fault(
                 DriftCode::SubscriptionUnconfirmed,
@@ -308,20 +268,41 @@ fn subscription_faults(
                     extra.endpoint, extra.protocol
                 ),
                 ("no subscription", extra.endpoint.clone()),
-                "add it to the organization file, or remove it with `aws sns unsubscribe`",
+                remove_subscription(extra, location),
             ));
         }
     }
     faults
 }
 
+fn remove_subscription(subscription: &Subscription, location: &Location) -> Remedy {
+    match &subscription.arn {
+        Some(arn) => {
+            let region = &location.region;
+            let command = format!("sns unsubscribe --subscription-arn {arn} --region {region}");
+            in_account(&location.account, &command).words(", or add it to the organization file")
+        }
+        None => {
+            "add it to the organization file, or leave it: a subscription that is not confirmed \
+                 is deleted after three days"
+                .into()
+        }
+    }
+}
+
 /// Inspects the dead-letter queue and the bus policy that the hub's template defines.
-async fn hub_links(cloud: &impl Cloud, set: &StackSet, location: &Location) -> Inspection {
+async fn hub_links(
+    cloud: &impl Cloud,
+    set: &StackSet,
+    location: &Location,
+    fix: &Remedy,
+) -> Inspection {
     let mut found = Inspection::default();
     let parameters = parameter_values(&set.template, &set.parameters);
     let context = Context {
         location,
         parameters: &parameters,
+        resources: &BTreeMap::new(),
     };
     for resource in resources(&set.template).values() {
         let property = |name: &str| {
@@ -331,14 +312,16 @@ async fn hub_links(cloud: &impl Cloud, set: &StackSet, location: &Location) -> I
         let text = |name: &str| property(name)?.as_str().map(str::to_owned);
         match resource.get("Type").and_then(Value::as_str) {
             Some("AWS::SQS::Queue") => {
-                if let Some(queue) = text("QueueName") {
-                    found.merge(dead_letters(cloud, location, &queue).await);
+                // Canaries on their way are not dead letters.
+                if let Some(queue) = text("QueueName").filter(|queue| queue != canary::NAME) {
+                    found.merge(dead_letters(cloud, location, &queue, fix).await);
                 }
             }
             Some("AWS::Events::EventBus") => {
                 if let Some(bus) = text("Name") {
                     let expected = property("Policy").unwrap_or(Value::Null);
-                    found.merge(bus_policy(cloud, location, &bus, &expected).await);
+                    let link = (bus.as_str(), fix);
+                    found.merge(bus_policy(cloud, location, link, &expected).await);
                 }
             }
             _ => {}
@@ -347,25 +330,36 @@ async fn hub_links(cloud: &impl Cloud, set: &StackSet, location: &Location) -> I
     found
 }
 
-async fn dead_letters(cloud: &impl Cloud, location: &Location, queue: &str) -> Inspection {
+async fn dead_letters(
+    cloud: &impl Cloud,
+    location: &Location,
+    queue: &str,
+    fix: &Remedy,
+) -> Inspection {
     let mut found = Inspection::default();
     let link = Link {
         name: format!("dead letters {queue}"),
         location,
     };
-    match cloud.queue_depth(location, queue).await {
-        Ok(Some(0)) => {}
-        Ok(Some(depth)) => found.faults.push(link.fault(
-            DriftCode::DeadLetters,
-            format!("{depth} events or alerts could not be delivered"),
-            ("0 messages", format!("{depth} messages")),
-            READ_DEAD_LETTERS,
-        )),
+    match cloud.queue(location, queue).await {
+        Ok(Some(state)) if state.messages == 0 => {}
+        Ok(Some(state)) => {
+            let depth = state.messages;
+            let Location { account, region } = location;
+            let host = format!("sqs.{region}.{}", url_suffix(region));
+            let url = format!("https://{host}/{account}/{queue}");
+            found.faults.push(link.fault(
+                DriftCode::DeadLetters,
+                format!("{depth} events or alerts could not be delivered"),
+                ("0 messages", format!("{depth} messages")),
+                read_dead_letters(location, &url),
+            ));
+        }
         Ok(None) => found.faults.push(link.fault(
             DriftCode::QueueMissing,
             "the queue does not exist",
             ("a queue", "none"),
-            Remedy::DEPLOY,
+            fix.clone(),
         )),
         Err(error) => found.unreadable.push(link.unreadable(&error)),
     }
@@ -375,7 +369,7 @@ async fn dead_letters(cloud: &impl Cloud, location: &Location, queue: &str) -> I
 async fn bus_policy(
     cloud: &impl Cloud,
     location: &Location,
-    bus: &str,
+    (bus, fix): (&str, &Remedy),
     expected: &Value,
 ) -> Inspection {
     let mut found = Inspection::default();
@@ -389,15 +383,27 @@ async fn bus_policy(
             DriftCode::BusPolicy,
             "the policy differs from the compiled one, so it may refuse spokes or admit other accounts",
             (expected.to_string(), actual.to_string()),
-            "put the compiled policy back: `aws events put-permission --policy`",
+            put_policy(location, bus, expected, fix),
         )),
         Ok(None) => found.faults.push(link.fault(
             DriftCode::BusMissing,
             "the bus does not exist",
             ("an event bus", "none"),
-            Remedy::DEPLOY,
+            fix.clone(),
         )),
         Err(error) => found.unreadable.push(link.unreadable(&error)),
     }
     found
+}
+
+/// Puts the compiled policy back. CloudFormation may not see that it was changed.
+fn put_policy(location: &Location, bus: &str, policy: &Value, fix: &Remedy) -> Remedy {
+    if policy.to_string().contains(UNKNOWN) || policy.get("Statement").is_none() {
+        return fix.clone();
+    }
+    let Location { account, region } = location;
+    let policy = quoted(policy);
+    let command =
+        format!("events put-permission --event-bus-name {bus} --policy {policy} --region {region}");
+    Remedy::from("find out who did it and why; then ").and(in_account(account, &command))
 }

@@ -155,11 +155,12 @@ pub(crate) struct Grant {
 /// What a holder needs for a command, with equal resources together.
 pub(crate) fn grants(setting: Setting<'_>, command: Command, holder: Holder) -> Vec<Grant> {
     let types = management_types(setting.bundle);
-    // A caller in the management account works there with its own permissions.
+    // Each caller works in its own account with its own permissions: in the management account, or
+    // as a delegated administrator in a member account, which may be the hub.
     let holders: &[Holder] = match holder {
         Holder::Caller if !setting.is_delegated() => &[Holder::Caller, Holder::Management],
         Holder::Management if !setting.is_delegated() => &[],
-        Holder::Caller => &[Holder::Caller],
+        Holder::Caller => &[Holder::Caller, Holder::AccessRole],
         Holder::Management => &[Holder::Management],
         Holder::AccessRole => &[Holder::AccessRole],
     };

@@ -45,7 +45,7 @@ pub fn policies(setting: Setting<'_>, command: Command) -> Vec<Policy> {
         (
             Holder::AccessRole,
             format!("gizmos-{name}-access"),
-            format!("the role {access} in every other account"),
+            format!("the role {access} in every other member account"),
         ),
     ];
     let mut policies = Vec::new();

@@ -1,6 +1,7 @@
 //! The resources of the calls, as ARNs.
 
 use compiler::StackSet;
+use compiler::canary::{self, PARAMETER_PREFIX};
 use compiler::organization::{ARTIFACT_PREFIX, Topology};
 
 use super::Setting;
@@ -59,8 +60,24 @@ pub enum On {
     HubBus,
     /// Gizmos' queues in any account: of the hub and of the spokes.
     MemberQueues,
+    /// Gizmos' rules in any account: on the hub's bus and of the spokes.
+    MemberRules,
     /// Gizmos' topics in any account.
     MemberTopics,
+    /// The default buses of the management account, for canaries only.
+    DefaultBuses,
+    /// Those of the other accounts.
+    MemberDefaultBuses,
+    /// The parameters of the management account that a canary pretends to delete.
+    CanaryParameters,
+    /// Those of the other accounts.
+    MemberCanaryParameters,
+    /// Gizmos' rules in any account: of the hub and of the spokes.
+    MemberRules,
+    /// The hub's topics.
+    HubTopics,
+    /// The hub's keys: the id of the topics' key is CloudFormation's choice.
+    HubKeys,
 }
 
 /// A condition of a statement: the key must equal the value.
@@ -75,15 +92,13 @@ pub struct Condition {
 impl On {
     /// The condition under which the resources are granted.
     pub fn condition(self) -> Option<Condition> {
-        let value = match self {
-            On::RolesForEvents => "events.amazonaws.com",
-            On::RolesForScheduler => "scheduler.amazonaws.com",
+        let (key, value) = match self {
+            On::RolesForEvents => ("iam:PassedToService", "events.amazonaws.com"),
+            On::RolesForScheduler => ("iam:PassedToService", "scheduler.amazonaws.com"),
+            On::DefaultBuses | On::MemberDefaultBuses => ("events:source", canary::SOURCE),
             _ => return None,
         };
-        Some(Condition {
-            key: "iam:PassedToService",
-            value,
-        })
+        Some(Condition { key, value })
     }
 
     /// ARNs for a policy, with wildcards; none if this organization has no such resource.
@@ -91,6 +106,7 @@ impl On {
         let organization = &setting.bundle.organization;
         let home = &organization.home_region;
         let access = &organization.access_role;
+        let hub = &organization.accounts.hub;
         let arn = |rest: &str| setting.arn(rest);
         let bucket = organization.artifacts.as_ref().map(|it| &it.bucket);
         let local = organization.topology == Topology::Local;
@@ -141,7 +157,34 @@ impl On {
             On::HubBus if local => Vec::new(),
             On::HubBus => vec![organization.hub_bus_arn()],
             On::MemberQueues => vec![arn("sqs:*:*:gizmos-*"), arn("sqs:*:*:StackSet-gizmos-*")],
+            On::MemberRules => vec![
+                arn("events:*:*:rule/gizmos*"),
+                arn("events:*:*:rule/StackSet-gizmos-*"),
+            ],
             On::MemberTopics => vec![arn("sns:*:*:gizmos-*")],
+            // Without a hub there are no canaries.
+            On::DefaultBuses
+            | On::MemberDefaultBuses
+            | On::CanaryParameters
+            | On::MemberCanaryParameters
+            | On::HubTopics
+            | On::HubKeys
+                if local =>
+            {
+                Vec::new()
+            }
+            On::DefaultBuses => vec![arn("events:*:M:event-bus/default")],
+            On::MemberDefaultBuses => vec![arn("events:*:*:event-bus/default")],
+            On::CanaryParameters => vec![arn(&format!("ssm:*:M:parameter{PARAMETER_PREFIX}*"))],
+            On::MemberCanaryParameters => {
+                vec![arn(&format!("ssm:*:*:parameter{PARAMETER_PREFIX}*"))]
+            }
+            On::MemberRules => vec![
+                arn("events:*:*:rule/gizmos/*"),
+                arn("events:*:*:rule/StackSet-gizmos-*"),
+            ],
+            On::HubTopics => vec![arn(&format!("sns:{home}:{hub}:gizmos-*"))],
+            On::HubKeys => vec![arn(&format!("kms:{home}:{hub}:key/*"))],
         }
     }
 
@@ -243,7 +286,15 @@ impl On {
             On::InstanceStacks => "InstanceStacks",
             On::HubBus => "HubBus",
             On::MemberQueues => "MemberQueues",
+            On::MemberRules => "MemberRules",
             On::MemberTopics => "MemberTopics",
+            On::DefaultBuses => "DefaultBuses",
+            On::MemberDefaultBuses => "MemberDefaultBuses",
+            On::CanaryParameters => "CanaryParameters",
+            On::MemberCanaryParameters => "MemberCanaryParameters",
+            On::MemberRules => "MemberRules",
+            On::HubTopics => "HubTopics",
+            On::HubKeys => "HubKeys",
         }
     }
 }

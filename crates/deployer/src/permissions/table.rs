@@ -3,10 +3,11 @@
 use super::Command::{Deploy, Drift, Plan, Verify};
 use super::Holder::{AccessRole, Caller, Management};
 use super::On::{
-    AccessRoles, Alarms, Anything, ArtifactBucket, ArtifactObjects, ChangeSets, HubBus,
-    InstanceStacks, ManagementAccessRole, MemberQueues, MemberTopics, OwnRole, Queues,
-    ResourceTypes, Roles, RolesForEvents, RolesForScheduler, Rules, Schedules, StackSetTargets,
-    StackSets, Stacks, Topics, Trail, TrailRole,
+    AccessRoles, Alarms, Anything, ArtifactBucket, ArtifactObjects, CanaryParameters, ChangeSets,
+    DefaultBuses, HubBus, HubKeys, HubTopics, InstanceStacks, ManagementAccessRole,
+    MemberCanaryParameters, MemberDefaultBuses, MemberQueues, MemberRules, MemberTopics, OwnRole,
+    Queues, ResourceTypes, Roles, RolesForEvents, RolesForScheduler, Rules, Schedules,
+    StackSetTargets, StackSets, Stacks, Topics, Trail, TrailRole,
 };
 use super::Row;
 
@@ -87,15 +88,37 @@ pub const ROWS: &[Row] = rows! {
     Management: "cloudtrail:DescribeTrails" on [Anything] for [Plan Deploy];
     Management: "cloudtrail:GetTrail" on [Trail] for [Drift Deploy Verify];
     Management: "cloudtrail:GetTrailStatus" on [Trail] for [Drift Deploy Verify];
-    Management: "iam:ListRoles" on [Anything] for [Drift Deploy];
+    Management: "cloudtrail:GetEventSelectors" on [Trail] for [Drift Deploy Verify];
+    Management: "events:ListRules" on [Anything] for [Drift Deploy Verify];
+    Management: "events:ListTargetsByRule" on [Rules] for [Drift Deploy Verify];
+    Management: "iam:GetAccountAuthorizationDetails" on [Anything] for [Drift Deploy Verify];
     Management: "sns:ListSubscriptionsByTopic" on [Topics] for [Drift Deploy Verify];
     Management: "sqs:GetQueueAttributes" on [Queues] for [Drift Deploy];
-    Management: "sqs:GetQueueUrl" on [Queues] for [Drift Deploy];
+    Management: "sqs:GetQueueUrl" on [Queues] for [Drift Deploy Verify];
+
+    // Canaries, and the rules that carry them.
+    Management: "events:ListRuleNamesByTarget" on [Anything] for [Deploy Verify];
+    Management: "events:PutEvents" on [DefaultBuses] for [Deploy Verify];
+    Management: "ssm:DeleteParameters" on [CanaryParameters] for [Deploy Verify];
+    Management: "sqs:ReceiveMessage" on [Queues] for [Deploy Verify];
+    Management: "sqs:DeleteMessage" on [Queues] for [Deploy Verify];
+    AccessRole: "events:ListRuleNamesByTarget" on [Anything] for [Deploy Verify];
+    AccessRole: "events:PutEvents" on [MemberDefaultBuses] for [Deploy Verify];
+    AccessRole: "ssm:DeleteParameters" on [MemberCanaryParameters] for [Deploy Verify];
+    AccessRole: "sqs:ReceiveMessage" on [MemberQueues] for [Deploy Verify];
+    AccessRole: "sqs:DeleteMessage" on [MemberQueues] for [Deploy Verify];
+    AccessRole: "sns:GetTopicAttributes" on [HubTopics] for [Deploy Verify];
+    AccessRole: "sns:GetSubscriptionAttributes" on [HubTopics] for [Deploy Verify];
+    AccessRole: "kms:GetKeyPolicy" on [HubKeys] for [Deploy Verify];
 
     // Templates that are too large for a request.
     Caller: "s3:PutObject" on [ArtifactObjects] for [Deploy];
     Caller: "s3:GetObject" of ["cloudformation:UpdateStackSet"] on [ArtifactObjects] for [Deploy];
     Caller: "s3:GetObjectVersion" of ["cloudformation:UpdateStackSet"] on [ArtifactObjects] for [Deploy];
+    // A delegated administrator passes those of the management account's stacks as its access role there.
+    Management: "s3:PutObject" on [ArtifactObjects] for [Deploy];
+    Management: "s3:GetObject" of ["cloudformation:CreateChangeSet"] on [ArtifactObjects] for [Deploy];
+    Management: "s3:GetObjectVersion" of ["cloudformation:CreateChangeSet"] on [ArtifactObjects] for [Deploy];
     Management: "s3:ListBucketVersions" on [ArtifactBucket] for [Deploy];
     Management: "s3:DeleteObjectVersion" on [ArtifactObjects] for [Deploy];
     // Versions from before versioning was turned on.
@@ -108,7 +131,9 @@ pub const ROWS: &[Row] = rows! {
     AccessRole: "cloudformation:GetTemplate" on [InstanceStacks] for [Drift Deploy];
     AccessRole: "cloudformation:DescribeStackEvents" on [InstanceStacks] for [Deploy];
     AccessRole: "events:DescribeEventBus" on [HubBus] for [Drift Deploy Verify];
-    AccessRole: "iam:ListRoles" on [Anything] for [Drift Deploy];
+    AccessRole: "events:ListRules" on [Anything] for [Drift Deploy Verify];
+    AccessRole: "events:ListTargetsByRule" on [MemberRules] for [Drift Deploy Verify];
+    AccessRole: "iam:GetAccountAuthorizationDetails" on [Anything] for [Drift Deploy Verify];
     AccessRole: "sns:ListSubscriptionsByTopic" on [MemberTopics] for [Drift Deploy Verify];
     AccessRole: "sqs:GetQueueAttributes" on [MemberQueues] for [Drift Deploy Verify];
     AccessRole: "sqs:GetQueueUrl" on [MemberQueues] for [Drift Deploy Verify];
@@ -127,9 +152,10 @@ pub const ROWS: &[Row] = rows! {
     Management: "cloudtrail:StopLogging" of ["AWS::CloudTrail::Trail"] on [Trail] for [Deploy];
     Management: "cloudtrail:UpdateTrail" of ["AWS::CloudTrail::Trail"] on [Trail] for [Deploy];
     Management: "cloudtrail:GetEventConfiguration" of ["AWS::CloudTrail::Trail"] on [Trail] for [Drift Deploy];
-    Management: "cloudtrail:GetEventSelectors" of ["AWS::CloudTrail::Trail"] on [Trail] for [Drift Deploy];
     Management: "cloudtrail:GetInsightSelectors" of ["AWS::CloudTrail::Trail"] on [Trail] for [Drift Deploy];
     Management: "cloudtrail:ListTags" of ["AWS::CloudTrail::Trail"] on [Trail] for [Drift Deploy];
+    Management: "organizations:DescribeOrganization" of ["AWS::CloudTrail::Trail"] on [Anything] for [Deploy];
+    Management: "organizations:ListAWSServiceAccessForOrganization" of ["AWS::CloudTrail::Trail"] on [Anything] for [Deploy];
     Management: "iam:CreateServiceLinkedRole" of ["AWS::CloudTrail::Trail"] on [TrailRole] for [Deploy];
 
     Management: "events:DeleteRule" of ["AWS::Events::Rule"] on [Rules] for [Deploy];
@@ -140,7 +166,6 @@ pub const ROWS: &[Row] = rows! {
     Management: "events:UntagResource" of ["AWS::Events::Rule"] on [Rules] for [Deploy];
     Management: "events:DescribeRule" of ["AWS::Events::Rule"] on [Rules] for [Drift Deploy];
     Management: "events:ListTagsForResource" of ["AWS::Events::Rule"] on [Rules] for [Drift Deploy];
-    Management: "events:ListTargetsByRule" of ["AWS::Events::Rule"] on [Rules] for [Drift Deploy];
     Management: "iam:PassRole" of ["AWS::Events::Rule"] on [RolesForEvents] for [Deploy];
 
     Management: "sqs:CreateQueue" of ["AWS::SQS::Queue"] on [Queues] for [Deploy];
@@ -209,10 +234,10 @@ pub const ROWS: &[Row] = rows! {
     Management: "sns:GetTopicAttributes" of ["AWS::SNS::Topic" "AWS::SNS::TopicInlinePolicy"] on [Topics] for [Drift Deploy];
     Management: "sns:ListTagsForResource" of ["AWS::SNS::Topic"] on [Topics] for [Drift Deploy];
     Management: "sns:Subscribe" of ["AWS::SNS::Subscription"] on [Topics] for [Deploy];
-    // A subscription's ARN begins with that of its topic.
-    Management: "sns:SetSubscriptionAttributes" of ["AWS::SNS::Subscription"] on [Topics] for [Deploy];
-    Management: "sns:Unsubscribe" of ["AWS::SNS::Subscription"] on [Topics] for [Deploy];
-    Management: "sns:GetSubscriptionAttributes" of ["AWS::SNS::Subscription"] on [Topics] for [Drift Deploy];
+    // The service authorization reference has no resource type for these three.
+    Management: "sns:SetSubscriptionAttributes" of ["AWS::SNS::Subscription"] on [Anything] for [Deploy];
+    Management: "sns:Unsubscribe" of ["AWS::SNS::Subscription"] on [Anything] for [Deploy];
+    Management: "sns:GetSubscriptionAttributes" of ["AWS::SNS::Subscription"] on [Anything] for [Drift Deploy];
 
     Management: "cloudwatch:DeleteAlarms" of ["AWS::CloudWatch::Alarm"] on [Alarms] for [Deploy];
     Management: "cloudwatch:PutMetricAlarm" of ["AWS::CloudWatch::Alarm"] on [Alarms] for [Deploy];

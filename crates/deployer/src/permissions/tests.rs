@@ -137,3 +137,30 @@ fn permissions_name_each_action_once_per_holder_resource_and_caller() {
         assert!(seen.insert(key), "{row:?}");
     }
 }
+
+#[test]
+fn permissions_table_has_every_resource_type_of_the_management_account() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../stacksets");
+    let handled: BTreeSet<&str> = ROWS.iter().flat_map(|row| row.of).copied().collect();
+    // Sources of the templates that have stacks there, with what they include.
+    for name in [
+        "artifacts.template",
+        "drift-schedule.template",
+        "responses",
+        "rules-local.template",
+        "rules-spoke.template",
+        "topic-local.template",
+        "topics",
+        "trail.template",
+    ] {
+        let text = std::fs::read_to_string(folder.join(format!("{name}.json.j2"))).unwrap();
+        let after_type = text.split("\"Type\": \"AWS::").skip(1);
+        for kind in after_type.filter_map(|rest| rest.split('"').next()) {
+            let kind = format!("AWS::{kind}");
+            assert!(
+                handled.contains(kind.as_str()),
+                "{name}: add rows for what the handlers of {kind} call"
+            );
+        }
+    }
+}

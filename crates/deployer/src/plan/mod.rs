@@ -9,6 +9,7 @@ mod problems;
 
 use std::collections::BTreeSet;
 
+use compiler::organization::RegionSource;
 use compiler::{Bundle, OWNERSHIP_TAG, Part, StackSet};
 
 pub(crate) use compare::Deployed;
@@ -26,6 +27,13 @@ use crate::ports::{Account, AccountState, Instance, InstanceStatus, Location};
 pub use crate::rollout::BlockedLocation;
 use crate::rollout::{Desired, desired, region_is_not_enabled, region_is_off, selected};
 
+fn pinned_regions(bundle: &Bundle) -> Vec<String> {
+    match bundle.organization.region_source {
+        RegionSource::Enabled => bundle.organization.regions.clone(),
+        RegionSource::Listed | RegionSource::Unresolved => Vec::new(),
+    }
+}
+
 /// Compares bundle and fleet. Pure: equal inputs give equal plans.
 pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
     let membership = &observed.membership;
@@ -38,6 +46,7 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
         accounts: watched(bundle, &membership.accounts).len(),
         regions: bundle.organization.regions.len(),
         notes: notes(bundle),
+        pinned_regions: pinned_regions(bundle),
         estimate: Estimate::default(),
         basis: basis::basis(bundle, observed),
     };
@@ -239,8 +248,8 @@ pub(crate) fn plan_stack(
         Some(found) if found.stack.status == "UPDATE_ROLLBACK_FAILED" => Change::Blocked {
             reason: format!(
                 "stack {} is in UPDATE_ROLLBACK_FAILED; continue its rollback by hand: `aws \
-                 cloudformation continue-update-rollback`",
-                set.name
+                 cloudformation continue-update-rollback --stack-name {} --region {}`",
+                set.name, set.name, location.region
             ),
         },
         Some(found) => {

@@ -32,6 +32,9 @@ pub struct Plan {
     /// What whoever reads the plan should know, such as what automatic deployment does. Clauses
     /// without a full stop.
     pub notes: Vec<String>,
+    /// The Regions to which `regions: enabled` was resolved; empty if the organization file lists
+    /// them. A deployment of the saved plan watches these, whatever has been enabled since.
+    pub pinned_regions: Vec<String>,
     /// Estimated effort of carrying out the plan.
     pub estimate: Estimate,
     /// Hashes of the plan's inputs.

@@ -1,5 +1,6 @@
 //! Reads the state of the alert chain's links.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
 use serde::Serialize;
@@ -16,11 +17,37 @@ pub struct Subscription {
     pub endpoint: String,
     /// Whether the owner has confirmed it; until then SNS delivers nothing.
     pub confirmed: bool,
+    /// `None` until it is confirmed.
+    pub arn: Option<String>,
+}
+
+/// What decides which messages a topic takes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct TopicSettings {
+    /// The topic's policy; `Null` if SNS lists none.
+    pub policy: Value,
+    /// The key that encrypts its messages, as SNS lists it.
+    pub key: Option<String>,
+}
+
+/// What decides which messages a subscription passes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SubscriptionSettings {
+    /// As JSON text.
+    pub filter_policy: Option<String>,
+    /// Whether a queue gets the message alone, without SNS's envelope.
+    pub raw: bool,
 }
 
 /// A trail's settings and state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct TrailStatus {
+    /// The trail's ARN.
+    pub arn: String,
+    /// ARN of the key that encrypts the log files; `None` if they have S3's encryption only.
+    pub key: Option<String>,
+    /// Which events it records.
+    pub selectors: EventSelectors,
     /// Whether logging is on.
     pub logging: bool,
     /// Whether it is a multi-Region trail.
@@ -31,6 +58,73 @@ pub struct TrailStatus {
     pub log_file_validation: bool,
     /// CloudTrail's error code of the latest delivery, if that failed.
     pub delivery_error: Option<String>,
+}
+
+/// A trail's event selectors; both lists are empty if it has none, so that it records all management
+/// events.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct EventSelectors {
+    /// Basic selectors; an event is recorded if one of them includes it.
+    pub basic: Vec<BasicSelector>,
+    /// Advanced selectors; an event is recorded if it satisfies all fields of one of them.
+    pub advanced: Vec<Vec<FieldSelector>>,
+}
+
+/// A basic event selector.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BasicSelector {
+    /// `All`, `ReadOnly` or `WriteOnly`.
+    pub read_write_type: String,
+    /// Whether it includes management events.
+    pub management_events: bool,
+    /// Services whose management events it leaves out, such as `kms.amazonaws.com`.
+    pub excluded_sources: Vec<String>,
+}
+
+/// A field of an advanced event selector.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct FieldSelector {
+    /// Such as `eventCategory` or `readOnly`.
+    pub field: String,
+    /// The values of the operator `Equals`.
+    pub equals: Vec<String>,
+    /// The values of the operator `NotEquals`.
+    pub not_equals: Vec<String>,
+    /// Whether it has any other operator.
+    pub others: bool,
+}
+
+/// A queue's state and the settings that decide whether it accepts dead letters.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct QueueState {
+    /// Messages, including those that are being read.
+    pub messages: u64,
+    /// The queue's resource policy, if it has one.
+    pub policy: Option<Value>,
+}
+
+/// A rule of an event bus, as EventBridge lists it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct EventRule {
+    /// Unique on the bus.
+    pub name: String,
+    /// `ENABLED`, `DISABLED` or `ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS`.
+    pub state: String,
+    /// `None` for a scheduled rule.
+    pub pattern: Option<Value>,
+}
+
+/// A role with its policies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RoleDetails {
+    /// Unique in the account.
+    pub name: String,
+    /// Such as `/gizmos/`.
+    pub path: String,
+    /// Inline policies by name.
+    pub inline: BTreeMap<String, Value>,
+    /// ARNs of the attached managed policies.
+    pub attached: Vec<String>,
 }
 
 /// A trail in a list.
@@ -59,6 +153,27 @@ pub trait Health {
         topic: &str,
     ) -> impl Future<Output = Result<Option<Vec<Subscription>>, CloudError>> + Send;
 
+    /// A topic's settings; `None` if it doesn't exist.
+    fn topic_settings(
+        &self,
+        location: &Location,
+        topic: &str,
+    ) -> impl Future<Output = Result<Option<TopicSettings>, CloudError>> + Send;
+
+    /// The policy of a KMS key given by id or ARN; `None` if the key doesn't exist.
+    fn key_policy(
+        &self,
+        location: &Location,
+        key: &str,
+    ) -> impl Future<Output = Result<Option<Value>, CloudError>> + Send;
+
+    /// A subscription's settings.
+    fn subscription_settings(
+        &self,
+        location: &Location,
+        subscription: &str,
+    ) -> impl Future<Output = Result<SubscriptionSettings, CloudError>> + Send;
+
     /// A trail by name; `None` if it doesn't exist.
     fn trail_status(
         &self,
@@ -72,12 +187,29 @@ pub trait Health {
         location: &Location,
     ) -> impl Future<Output = Result<Vec<TrailSummary>, CloudError>> + Send;
 
-    /// Number of messages in a queue given by name or URL; `None` if the queue doesn't exist.
-    fn queue_depth(
+    /// A queue given by name or URL; `None` if it doesn't exist.
+    fn queue(
         &self,
         location: &Location,
         queue: &str,
-    ) -> impl Future<Output = Result<Option<u64>, CloudError>> + Send;
+    ) -> impl Future<Output = Result<Option<QueueState>, CloudError>> + Send;
+
+    /// The rules of a bus whose names begin with `prefix`; `None` if the bus doesn't exist.
+    fn event_rules(
+        &self,
+        location: &Location,
+        bus: &str,
+        prefix: &str,
+    ) -> impl Future<Output = Result<Option<Vec<EventRule>>, CloudError>> + Send;
+
+    /// The targets of a rule with the property names of a template; `None` if the rule doesn't
+    /// exist.
+    fn rule_targets(
+        &self,
+        location: &Location,
+        bus: &str,
+        rule: &str,
+    ) -> impl Future<Output = Result<Option<Vec<Value>>, CloudError>> + Send;
 
     /// The resource policy of an event bus; `None` if the bus doesn't exist, `Null` if it has no
     /// policy.
@@ -87,11 +219,11 @@ pub trait Health {
         bus: &str,
     ) -> impl Future<Output = Result<Option<Value>, CloudError>> + Send;
 
-    /// Names of an account's roles under a path such as `/gizmos/`. IAM is global, so any Region
-    /// will do.
-    fn role_names(
+    /// An account's roles whose path begins with `path`, with their policies. IAM is global, so any
+    /// Region will do.
+    fn roles(
         &self,
         location: &Location,
         path: &str,
-    ) -> impl Future<Output = Result<Vec<String>, CloudError>> + Send;
+    ) -> impl Future<Output = Result<Vec<RoleDetails>, CloudError>> + Send;
 }

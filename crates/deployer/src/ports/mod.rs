@@ -7,25 +7,34 @@
 
 mod buckets;
 mod error;
+mod events;
 mod health;
 mod organizations;
+mod parameters;
 mod pause;
+mod queues;
 mod stack_sets;
 mod stacks;
 
 pub use buckets::{Buckets, Emptied};
 pub use error::CloudError;
-pub use health::{Health, Subscription, TrailStatus, TrailSummary};
+pub use events::{CustomEvent, Events};
+pub use health::{
+    BasicSelector, EventRule, EventSelectors, FieldSelector, Health, QueueState, RoleDetails,
+    Subscription, SubscriptionSettings, TopicSettings, TrailStatus, TrailSummary,
+};
 pub use organizations::{
     Account, AccountState, Identity, OrganizationDetails, Organizations, Permission, TrustedAccess,
 };
+pub use parameters::Parameters;
 pub use pause::Pause;
+pub use queues::{QueueMessage, Queues};
 pub use stack_sets::{
     AccountSelection, Action, AutoDeployment, ConcurrencyMode, DeploymentTargets, DriftCounts,
-    Instance, InstanceRequest, InstanceStatus, NewStackSet, Operation, OperationResult,
-    OperationStatus, OperationSummary, Preferences, PropertyDifference, RegionConcurrency,
-    ResourceDrift, ResourceDriftStatus, ResultStatus, StackSetDetails, StackSetSummary,
-    StackSetUpdate, StackSets, Tolerance,
+    DriftStatus, Instance, InstanceRequest, InstanceStatus, NewStackSet, Operation,
+    OperationResult, OperationStatus, OperationSummary, Preferences, PropertyDifference,
+    RegionConcurrency, ResourceDrift, ResourceDriftStatus, ResultStatus, StackSetDetails,
+    StackSetSummary, StackSetUpdate, StackSets, Tolerance,
 };
 pub use stacks::{
     ChangeSet, ChangeSetKind, ChangeSetRequest, ChangeSetStatus, DriftDetection, FailureEvent,
@@ -35,6 +44,21 @@ pub use stacks::{
 /// Everything the deployer needs from a cloud.
 ///
 /// Implemented for every type that implements all ports.
-pub trait Cloud: Organizations + StackSets + Stacks + Buckets + Health + Pause + Sync {}
+pub trait Cloud:
+    Organizations + StackSets + Stacks + Buckets + Events + Health + Parameters + Pause + Queues + Sync
+{
+}
 
-impl<T: Organizations + StackSets + Stacks + Buckets + Health + Pause + Sync> Cloud for T {}
+impl<T> Cloud for T where
+    T: Organizations
+        + StackSets
+        + Stacks
+        + Buckets
+        + Events
+        + Health
+        + Parameters
+        + Pause
+        + Queues
+        + Sync
+{
+}

@@ -356,6 +356,32 @@ impl Instance {
     }
 }
 
+/// The result of drift detection for a stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DriftStatus {
+    /// Every resource that was checked matches the template.
+    InSync,
+    /// At least one resource differs.
+    Drifted,
+    /// Drift detection could not be run for a resource, and no other differs.
+    Unknown,
+    /// Never checked.
+    NotChecked,
+}
+
+impl DriftStatus {
+    /// CloudFormation's word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            DriftStatus::InSync => "IN_SYNC",
+            DriftStatus::Drifted => "DRIFTED",
+            DriftStatus::Unknown => "UNKNOWN",
+            DriftStatus::NotChecked => "NOT_CHECKED",
+        }
+    }
+}
+
 /// The result of drift detection for a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -366,8 +392,10 @@ pub enum ResourceDriftStatus {
     Modified,
     /// The resource was deleted.
     Deleted,
-    /// CloudFormation could not tell, for example because it doesn't support the type.
+    /// CloudFormation doesn't support drift detection for the type.
     NotChecked,
+    /// Drift detection could not be run for the resource.
+    Unknown,
 }
 
 /// A property that differs from the template.
@@ -375,9 +403,9 @@ pub enum ResourceDriftStatus {
 pub struct PropertyDifference {
     /// JSON pointer into the resource's properties.
     pub path: String,
-    /// The template's value.
+    /// The template's value, as JSON or, for text, as it is.
     pub expected: String,
-    /// The deployed value.
+    /// The deployed value, likewise.
     pub actual: String,
     /// `ADD`, `REMOVE` or `NOT_EQUAL`.
     pub kind: String,
@@ -394,6 +422,8 @@ pub struct ResourceDrift {
     pub resource_type: String,
     /// Whether it matches the template.
     pub status: ResourceDriftStatus,
+    /// CloudFormation's reason for the status, if reported.
+    pub reason: Option<String>,
     /// The properties that differ.
     pub differences: Vec<PropertyDifference>,
     /// All properties in the template, if reported.
@@ -491,13 +521,14 @@ pub trait StackSets {
         operation_id: &str,
     ) -> impl Future<Output = Result<String, CloudError>> + Send;
 
-    /// Locations where the latest drift detection found drift.
-    fn list_drifted_instances(
+    /// Locations where the latest drift detection had this result.
+    fn list_instances_by_drift(
         &self,
         stack_set: &str,
+        status: DriftStatus,
     ) -> impl Future<Output = Result<Vec<Location>, CloudError>> + Send;
 
-    /// The result of a finished drift detection for one instance.
+    /// The result of a finished drift detection for one instance, without resources in sync.
     fn list_instance_resource_drifts(
         &self,
         stack_set: &str,

@@ -7,7 +7,7 @@ use std::future::Future;
 
 use serde::Serialize;
 
-use super::{CloudError, ResourceDrift};
+use super::{CloudError, DriftStatus, ResourceDrift};
 
 /// An account and a Region.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -147,8 +147,8 @@ pub enum DriftDetection {
     InProgress,
     /// Finished.
     Complete {
-        /// Whether any resource drifted.
-        drifted: bool,
+        /// The stack's drift.
+        drift: DriftStatus,
     },
     /// It ended without a result.
     Failed {
@@ -247,7 +247,7 @@ pub trait Stacks {
         detection: &str,
     ) -> impl Future<Output = Result<DriftDetection, CloudError>> + Send;
 
-    /// Resources that the latest drift detection found modified or deleted.
+    /// The result of the latest drift detection, without resources in sync.
     fn list_resource_drifts(
         &self,
         location: &Location,

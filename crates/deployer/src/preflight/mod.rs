@@ -6,6 +6,7 @@ mod quotas;
 
 use std::collections::BTreeSet;
 
+use compiler::organization::{Organization, RegionSource};
 use compiler::{Bundle, Part};
 use remedy::Remedy;
 use serde::Serialize;
@@ -268,8 +269,25 @@ async fn trusted_access(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflig
 async fn regions(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
     const WHAT: &str = "Regions";
     let organization = &bundle.organization;
-    match cloud.enabled_regions().await {
+    let answer = cloud.enabled_regions().await;
+    if organization.region_source == RegionSource::Unresolved {
+        let why = match answer {
+            Ok(Some(_)) => "the home Region is not enabled in the management account".to_owned(),
+            Ok(None) => "only the management account can list them".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        found.fail(
+            WHAT,
+            format!("`regions: enabled` can't be resolved: {why}"),
+            "allow the caller account:ListRegions in the management account, or list `regions` in \
+             the organization file"
+                .to_owned(),
+        );
+        return;
+    }
+    match answer {
         Ok(Some(enabled)) => {
+            sign_in_regions(organization, &enabled, found);
             let off: BTreeSet<&String> = organization
                 .regions
                 .iter()
@@ -299,6 +317,26 @@ async fn regions(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
             None,
         ),
         Err(error) => found.unknown(WHAT, &error),
+    }
+}
+
+/// Warns of Regions in which sign-ins appear, whoever watches them.
+fn sign_in_regions(organization: &Organization, enabled: &[String], found: &mut Preflight) {
+    let unwatched: Vec<&str> = rules::SIGN_IN_REGIONS
+        .into_iter()
+        .filter(|region| enabled.iter().any(|it| it == region))
+        .filter(|region| !organization.regions.iter().any(|it| it == region))
+        .collect();
+    if !unwatched.is_empty() {
+        found.warn(
+            "Regions of sign-ins",
+            format!(
+                "console sign-ins also appear in {}, where nothing forwards them",
+                unwatched.join(", ")
+            ),
+            "add these Regions to `regions` in the organization file, or write `regions: enabled`"
+                .to_owned(),
+        );
     }
 }
 

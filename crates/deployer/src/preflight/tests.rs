@@ -124,3 +124,35 @@ async fn exceeded_quotas_come_with_the_command_that_raises_them() {
     assert!(fix.contains("Stack instances per stack set"), "{fix}");
     assert_eq!(cloud.take_calls(), [""; 0]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn enabled_regions_that_nobody_can_list_are_a_failure() {
+    let cloud = Fake::new();
+    cloud.state().enabled_regions = None;
+    let mut bundle = bundle();
+    bundle.organization.region_source = RegionSource::Unresolved;
+    let found = preflight(&cloud, &bundle).await;
+    let check = found.checks.iter().find(|check| check.what == "Regions");
+    let check = check.unwrap();
+    assert_eq!(check.state, CheckState::Failed);
+    let fix = check.fix.as_ref().unwrap().to_string();
+    assert!(fix.contains("account:ListRegions"), "{fix}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn enabled_regions_in_which_sign_ins_appear_are_a_warning_while_unwatched() {
+    let cloud = Fake::new();
+    let regions = [HOME, "us-east-1", "us-east-2", "eu-north-1", "eu-west-1"];
+    cloud.state().enabled_regions = Some(regions.map(str::to_owned).to_vec());
+    let found = preflight(&cloud, &bundle()).await;
+    let warnings: Vec<&str> = found
+        .checks
+        .iter()
+        .filter(|check| check.state == CheckState::Warning)
+        .map(|check| check.message.as_str())
+        .collect();
+    assert_eq!(
+        warnings,
+        ["console sign-ins also appear in us-east-2, eu-north-1, where nothing forwards them"]
+    );
+}

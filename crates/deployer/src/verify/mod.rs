@@ -54,7 +54,7 @@ pub fn sender(bundle: &Bundle, accounts: &[Account]) -> Option<String> {
 /// tests would dominate the run time; the compiler's tests show that any message is safe.)
 ///
 /// An event is sent in its own Region if that is watched, otherwise in the first watched Region
-/// that isn't the hub's. Dead letters of passed cases are removed from their queues.
+/// that isn't the hub's; findings are sent where the organization file takes them from. Dead letters of passed cases are removed from their queues.
 pub async fn verify(
     chain: &impl Chain,
     bundle: &Bundle,
@@ -70,7 +70,7 @@ pub async fn verify(
         });
         let first = rule.tests.iter().position(|test| test.matches);
         for (index, test) in rule.tests.iter().enumerate() {
-            let location = location(bundle, account, &test.event);
+            let location = location(bundle, rule, account, &test.event);
             for sent in events(rule, test, &location, first == Some(index)) {
                 cases.push(send(chain, &watch, sent).await?);
             }
@@ -136,8 +136,13 @@ async fn discard_dead_letters(chain: &impl Chain, cases: &[Case]) -> Result<(), 
     chain.discard_dead_letters(&events).await
 }
 
-fn location(bundle: &Bundle, account: &str, event: &Value) -> Location {
+fn location(bundle: &Bundle, rule: &Rule, account: &str, event: &Value) -> Location {
     let organization = &bundle.organization;
+    let place = compiler::findings_place(rule, organization);
+    if let Some((account, Some(region))) = place {
+        return Location::new(account, region);
+    }
+    let account = place.map_or(account, |(account, _)| account);
     let own = event.get("region").and_then(Value::as_str);
     let region = organization
         .regions

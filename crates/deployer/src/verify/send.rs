@@ -38,10 +38,11 @@ pub(super) async fn send(
 ) -> Result<Case, ChainError> {
     let event = at_location(&sent.event, &sent.location);
     let trace = chain.send(&sent.location, &event).await?;
-    // Events of a global service appear in us-east-1, wherever the call was made.
+    // Events of a global service appear in us-east-1, wherever the call was made, and those of
+    // IAM Identity Center in the management account.
     let location = trace.hops.first().map_or_else(
         || sent.location.clone(),
-        |hop| Location::new(&sent.location.account, &hop.region),
+        |hop| Location::new(&hop.account, &hop.region),
     );
     let event = at_location(&event, &location);
     let mut found = Comparison::default();

@@ -31,6 +31,7 @@ fn empty() -> Plan {
         stacks: Vec::new(),
         moves: Vec::new(),
         accounts: 20,
+        pinned_regions: Vec::new(),
         regions: 2,
         notes: Vec::new(),
         estimate: Estimate::default(),

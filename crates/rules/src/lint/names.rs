@@ -168,15 +168,15 @@ pub(super) fn is_data_event(service: &str, name: &str) -> bool {
         .is_some_and(|service| service.data.contains(&name))
 }
 
-/// Whether `EventBridge` withholds the call from rules without `read_only: true`. Its guide goes by
-/// the first word of the name, with two exceptions.
-/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail-management.html>
+/// Calls that are named like read-only calls but recorded with `readOnly` false. `EventBridge`
+/// goes by both, so it delivers these.
+const NOT_MARKED: [(&str, &str); 1] = [("signin", "GetSigninToken")];
+
+/// Whether `EventBridge` withholds the call from rules without `read_only: true`, as far as a name
+/// tells: it assumes that a call of such a name is marked `readOnly`.
 pub(crate) fn is_read_only(service: &str, name: &str) -> bool {
-    const DELIVERED: [&str; 2] = ["GetFederationToken", "GetSessionToken"];
-    ["List", "Get", "Describe"]
-        .iter()
-        .any(|word| name.starts_with(word))
-        && !(service == "sts" && DELIVERED.contains(&name))
+    cloudtrail::is_reading_name(service, name)
+        && !NOT_MARKED.contains(&(service, name))
         && !is_data_event(service, name)
 }
 
@@ -243,6 +243,7 @@ mod tests {
         assert!(is_data_event("s3", "GetObject") && !is_data_event("s3", "GetBucketAcl"));
         assert!(is_read_only("kms", "DescribeKey") && !is_read_only("sts", "GetSessionToken"));
         assert!(!is_read_only("s3", "GetObject"));
+        assert!(!is_read_only("signin", "GetSigninToken"));
         assert_eq!(
             versioned("lambda", "AddPermission"),
             Some("AddPermission20150331v2")

@@ -57,6 +57,8 @@ pub(crate) struct Frame<'a> {
     pub(crate) title: &'a str,
     pub(crate) severity: Severity,
     pub(crate) runbook: Option<&'a str>,
+    /// Whether all of the rule's events carry a CloudTrail record.
+    pub(crate) is_cloudtrail: bool,
 }
 
 /// An error in a message; `needle` is the offending part of the text.
@@ -148,15 +150,12 @@ pub(crate) fn compile(text: &str, frame: &Frame<'_>) -> Compiled {
         "severity".to_owned(),
         Field::Inline(quote(frame.severity.as_str())),
     ));
-    for (name, path) in [
-        ("account", "account"),
-        ("region", "region"),
-        ("time", "time"),
-        ("event_id", "id"),
-    ] {
-        let value = format!("\"<{}>\"", writer.name_of_envelope(path));
+    for name in ["account", "region", "time"] {
+        let value = format!("\"<{}>\"", writer.name_of_envelope(name));
         fields.push((name.to_owned(), Field::Inline(value)));
     }
+    let event_id = writer.event_id(frame);
+    fields.push(("event_id".to_owned(), event_id));
     // Already reported at their location (`message::angle-bracket`), so don't report the template
     // too.
     let brackets = [text, frame.title, frame.runbook.unwrap_or_default()]
@@ -206,6 +205,19 @@ impl Writer {
         let account = self.name_of_envelope("account");
         let region = self.name_of_envelope("region");
         Field::Inline(format!("\"{}<{account}> (<{region}>)\"", escape(&start)))
+    }
+
+    /// The id by which the event can be looked up. EventBridge makes up the envelope's `id`, which
+    /// appears in no log, so for a CloudTrail record it is the record's own.
+    fn event_id(&mut self, frame: &Frame<'_>) -> Field {
+        Field::Inline(if frame.is_cloudtrail {
+            format!(
+                "<{}>",
+                self.name_of("eventID", "$.detail.eventID".to_owned())
+            )
+        } else {
+            format!("\"<{}>\"", self.name_of_envelope("id"))
+        })
     }
 
     fn check_label(&mut self, label: &str, fields: &[(String, Field)]) {

@@ -15,6 +15,7 @@ use super::path::EventPath;
 use super::reader::Reader;
 use super::rule_tests::{self, Tests};
 use super::shape::{self, MAX_DESCRIPTION, MAX_REASON, MAX_TITLE, MAX_WORDS};
+use crate::event_origin::are_records;
 use crate::model::{Budget, Exception, ImportedFrom, Message, Response, Rule, Severity, Status};
 
 /// The fields of a rule file; invalid ones are missing.
@@ -98,6 +99,7 @@ impl Fields {
             title: fields.title.as_deref().unwrap_or("untitled"),
             severity: fields.severity.unwrap_or(Severity::Informational),
             runbook: fields.runbook.as_deref(),
+            is_cloudtrail: fields.pattern.as_ref().is_some_and(are_records),
         };
         fields.message = message(reader, root, &frame, &mut fields.event_paths);
         fields

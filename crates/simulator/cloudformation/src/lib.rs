@@ -71,6 +71,7 @@ pub use action::{call, is_mutating};
 pub use outside_changes::{edit_resource, stick_running, stop_running};
 pub use set::auto::account_moved;
 pub use settings::{InstanceEffect, InstanceFaults, Lag, Quotas, StackOf};
+pub use stack::drift::{DriftReading, Unreadable};
 pub use stack::fold::unfold;
 
 /// All stacks and stack sets, of all accounts and Regions.
@@ -90,6 +91,8 @@ pub struct CloudFormation {
     looked_at: VecDeque<Arc<str>>,
     /// Resources of folded stacks that exist temporarily for a read request, by stack id.
     shown: BTreeMap<Arc<str>, BTreeMap<String, stack::Resource>>,
+    /// What drift detection can read.
+    pub drift_reading: DriftReading,
     /// Operations known to succeed.
     proofs: Vec<stack::fold::Proof>,
     /// Scheduled work with its delay in virtual seconds, for the owner of the clock.

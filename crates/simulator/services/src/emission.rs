@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::Services;
-use super::cloudtrail::{GLOBAL_REGION, carries, is_global};
+use super::cloudtrail::{appears, carries};
 use super::environment::Cloud;
 use super::events::{Origin, arrive};
 use super::{Hop, Outcome, Trace};
@@ -14,16 +14,24 @@ const LARGEST: usize = 256 * 1024;
 
 /// Emits an event of an AWS service in an account and Region. Sets the envelope's `account` and
 /// `region`, and `id`, `time`, `version` and `resources` if they are missing. Events `… via
-/// CloudTrail` need a logging trail to arrive, and those of global services arrive in us-east-1
-/// wherever the caller was.
+/// CloudTrail` need a logging trail to arrive, get an `id` that differs from the record's, and appear
+/// where AWS records them, wherever the caller was: see [`appears`].
 pub fn emit(cloud: &mut Cloud<'_>, account: &str, region: &str, event: Value) -> Trace {
     let mut event = event;
     let via_cloudtrail = event
         .get("detail-type")
         .and_then(Value::as_str)
         .is_some_and(|kind| kind.ends_with("via CloudTrail"));
-    let global = via_cloudtrail && is_global(&event) && region != GLOBAL_REGION;
-    let there = if global { GLOBAL_REGION } else { region };
+    let fixed = if via_cloudtrail {
+        appears(&event)
+    } else {
+        None
+    };
+    let place = fixed.as_ref();
+    let there = place.and_then(|it| it.region).unwrap_or(region);
+    let owner = place.and_then(|it| it.account).unwrap_or(account);
+    let is_elsewhere = (owner, there) != (account, region);
+    let account = owner;
     let id = envelope(cloud, account, there, &mut event);
     let mut trace = Trace {
         event_id: id,
@@ -38,10 +46,10 @@ pub fn emit(cloud: &mut Cloud<'_>, account: &str, region: &str, event: Value) ->
                     "the event has {size} bytes; CloudTrail sends at most {LARGEST} to EventBridge"
                 ),
             ),
-            Ok(trail) if global => (
-                Outcome::Ok,
-                format!("{trail}, in {there}: the service is global and records only there"),
-            ),
+            Ok(trail) if is_elsewhere => {
+                let why = place.map_or("", |it| it.why);
+                (Outcome::Ok, format!("{trail}, in {account} {there}: {why}"))
+            }
             Ok(trail) => (Outcome::Ok, trail),
             Err(why) => (
                 Outcome::Dropped,
@@ -76,8 +84,13 @@ fn envelope(services: &mut Services, account: &str, region: &str, event: &mut Va
     let Some(fields) = event.as_object_mut() else {
         return fresh;
     };
+    // EventBridge makes up an id of its own for a record that has one.
+    let record = fields
+        .get("detail")
+        .and_then(|detail| detail.get("eventID"));
+    let record = record.and_then(Value::as_str);
     let id = match fields.get("id").and_then(Value::as_str) {
-        Some(id) if !id.is_empty() => id.to_owned(),
+        Some(id) if !id.is_empty() && record != Some(id) => id.to_owned(),
         _ => fresh,
     };
     fields.insert("id".to_owned(), json!(id));

@@ -201,6 +201,9 @@ async fn a_wave_that_breaks_the_chain_is_rolled_back() {
     deploy(&cloud, &bundle()).await;
     let trail = |logging| {
         Some(crate::ports::TrailStatus {
+            arn: "arn:trail".into(),
+            key: None,
+            selectors: crate::ports::EventSelectors::default(),
             logging,
             multi_region: true,
             organization: true,

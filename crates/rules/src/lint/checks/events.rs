@@ -4,53 +4,10 @@ use cloudtrail::envelope::{DETAIL_TYPES_OF_CLOUDTRAIL, SIGN_IN, SIGN_IN_IN_GUIDE
 use syntax::{Diagnostic, Fix, Node, Span, nearest};
 
 use super::{Scope, scalar};
+use crate::event_origin::{GLOBAL_REGION, GLOBAL_SERVICES, SIGN_IN_REGIONS};
 use crate::lint::clause::{Clause, Matcher};
 use crate::lint::names;
 use crate::read::reader::listed;
-
-/// Services whose events are recorded in us-east-1, wherever the call is made.
-/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-concepts.html>
-const GLOBAL: [&str; 5] = [
-    "cloudfront",
-    "iam",
-    "organizations",
-    "route53",
-    "route53domains",
-];
-
-/// Regions besides us-east-1 in which console sign-ins of IAM users are recorded.
-/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-aws-console-sign-in-events.html>
-const SIGN_IN_REGIONS: [&str; 3] = ["ap-southeast-2", "eu-north-1", "us-east-2"];
-
-/// Verbs of calls that change something.
-const CHANGES: [&str; 26] = [
-    "Accept",
-    "Add",
-    "Attach",
-    "Authorize",
-    "Cancel",
-    "Create",
-    "Deactivate",
-    "Delete",
-    "Deregister",
-    "Detach",
-    "Disable",
-    "Disassociate",
-    "Enable",
-    "Modify",
-    "Put",
-    "Register",
-    "Reject",
-    "Remove",
-    "Replace",
-    "Reset",
-    "Revoke",
-    "Set",
-    "Start",
-    "Stop",
-    "Terminate",
-    "Update",
-];
 
 pub(super) fn check(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     detail_types(scope, diagnostics);
@@ -58,6 +15,8 @@ pub(super) fn check(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
     names(scope, diagnostics);
     read_only(scope, diagnostics);
     regions(scope, diagnostics);
+    partners(scope, diagnostics);
+    resources(scope, diagnostics);
 }
 
 fn detail_types(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
@@ -357,14 +316,14 @@ fn read_only(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
         return;
     }
     let flag = scope.subject.root.get("read_only");
-    let mut all_change = true;
+    let mut all_delivered = true;
     let mut some = false;
     for clause in scope.at("detail.eventName") {
         let services = scope.services(clause).unwrap_or_default();
         for term in &clause.terms {
             some = true;
             let (Matcher::Text(name) | Matcher::Prefix(name)) = term.matcher else {
-                all_change = false;
+                all_delivered = false;
                 continue;
             };
             let reads = if services.is_empty() {
@@ -372,7 +331,10 @@ fn read_only(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             } else {
                 services.iter().all(|it| names::is_read_only(it, name))
             };
-            all_change &= CHANGES.iter().any(|word| name.starts_with(word));
+            all_delivered &= match term.matcher {
+                Matcher::Text(_) => !reads,
+                _ => !cloudtrail::may_begin_reading_name(name),
+            };
             if reads && !scope.subject.read_only {
                 diagnostics.push(
                     Diagnostic::error(
@@ -386,12 +348,13 @@ fn read_only(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
             }
         }
     }
-    if let Some(node) = flag.filter(|_| scope.subject.read_only && some && all_change) {
+    if let Some(node) = flag.filter(|_| scope.subject.read_only && some && all_delivered) {
         diagnostics.push(
             Diagnostic::warning(
                 "rule::needless-read-only",
-                "the rule requests read-only calls, but none of its event names is one",
+                "the rule requests read-only calls, but none of its event names is one that EventBridge withholds",
             )
+            .note("EventBridge withholds management events only if the name begins with List, Get or Describe and `readOnly` is true")
             .at(scope.location(node.span))
             .fix(Fix::replace("write `false`", node.span, "false")),
         );
@@ -431,7 +394,7 @@ fn regions(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 continue;
             };
             let all = |wanted: &[&str]| services.iter().all(|it| wanted.contains(it));
-            if all(&GLOBAL) && !named.contains(&"us-east-1") && scope.is_cloudtrail() {
+            if all(&GLOBAL_SERVICES) && !named.contains(&GLOBAL_REGION) && scope.is_cloudtrail() {
                 diagnostics.push(
                     Diagnostic::error(
                         "pattern::global-region",
@@ -454,6 +417,54 @@ fn regions(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
                     .help("leave the Region out"),
                 );
             }
+        }
+    }
+}
+
+/// Sources of software partners, whose events arrive on buses of their own.
+/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-saas.html>
+const PARTNERS: &str = "aws.partner/";
+
+fn partners(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    for clause in scope.at("source") {
+        for term in &clause.terms {
+            let (Matcher::Text(source) | Matcher::Prefix(source)) = term.matcher else {
+                continue;
+            };
+            if source.starts_with(PARTNERS) {
+                diagnostics.push(
+                    Diagnostic::error(
+                        "pattern::partner-source",
+                        format!(
+                            "events of `{source}` arrive on a partner event bus only, and rules watch the default bus"
+                        ),
+                    )
+                    .at(scope.location(term.node.span))
+                    .help("forward them from the partner's bus by a rule of your own, or take the source out"),
+                );
+            }
+        }
+    }
+}
+
+fn resources(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
+    if !scope.is_cloudtrail() {
+        return;
+    }
+    for clause in scope.at("resources") {
+        let asks_for_none = clause
+            .terms
+            .iter()
+            .all(|term| matches!(term.matcher, Matcher::Exists(false)));
+        if !asks_for_none {
+            diagnostics.push(
+                Diagnostic::warning(
+                    "pattern::empty-resources",
+                    "the `resources` of CloudTrail's events are empty",
+                )
+                .at(scope.location(clause.span()))
+                .help("use `detail.resources`, or the call's `detail.requestParameters`"),
+            );
         }
     }
 }

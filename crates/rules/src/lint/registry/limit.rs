@@ -115,4 +115,20 @@ pub(super) const LINTS: &[Lint] = &[
         RULE,
     )
     .never_allowed(),
+    warning(
+        "compile::unwatched-region",
+        "A rule whose events appear in a Region that isn't watched",
+        "Some events appear in certain Regions, wherever the caller is: those of IAM and other global services in us-east-1, console sign-ins of root users in us-east-1, and those of IAM users in us-east-1, us-east-2, eu-north-1 or ap-southeast-2. Without a forwarder there the rule can't raise an alert for them. Add the Regions to `regions` in the organization file, or write `regions: enabled`.",
+        Words("`regions: [eu-central-1, us-east-1]`, and a rule about console sign-ins"),
+        RULE,
+    )
+    .never_allowed(),
+    warning(
+        "compile::findings",
+        "Findings that alert twice",
+        "GuardDuty, Security Hub, Inspector, Macie and Access Analyzer report a finding in its own account and again in that of their delegated administrator; Security Hub also in its aggregation Region. `findings` in the organization file names the one account and Region from which they are taken.",
+        Words("a rule about GuardDuty's findings, and an organization file without `findings`"),
+        RULE,
+    )
+    .never_allowed(),
 ];

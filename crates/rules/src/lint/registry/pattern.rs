@@ -79,7 +79,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "pattern::read-only-call",
         "A call that only reads",
-        "EventBridge delivers management events that begin with `List`, `Get` or `Describe` only to rules whose state requests all of them. Without `read_only: true` this name never matches. `GetFederationToken` and `GetSessionToken` are always delivered.",
+        "EventBridge delivers management events that begin with `List`, `Get` or `Describe` and are marked `readOnly` only to rules whose state requests all of them. Without `read_only: true` this name never matches. `GetFederationToken` and `GetSessionToken` are always delivered, and so are calls that read but are named otherwise, such as `AssumeRole` and `Decrypt`.",
         Fields("event_pattern:\n  source: [aws.secretsmanager]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [secretsmanager.amazonaws.com]\n    eventName: [GetSecretValue]\n    errorCode: [{exists: false}]\n"),
         Fields("read_only: true\nevent_pattern:\n  source: [aws.secretsmanager]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [secretsmanager.amazonaws.com]\n    eventName: [GetSecretValue]\n    errorCode: [{exists: false}]\n"),
     )
@@ -109,6 +109,21 @@ pub(super) const LINTS: &[Lint] = &[
         Fields("event_pattern:\n  source: [aws.iam]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [iam.amazonaws.com]\n    eventName: [CreateUser]\n    errorCode: [{exists: false}]\n"),
     )
     .may_be_allowed(),
+    error(
+        "pattern::partner-source",
+        "Events of a partner, which arrive on another bus",
+        "Events of SaaS partners (`aws.partner/…`) arrive on a partner event bus that the account's owner creates. Gizmos watches default buses, where such a rule would never fire.",
+        Fields("event_pattern:\n  source: [aws.partner/example.com/alerts]\n  detail-type: [Alert]\n  detail: {state: [open]}\n"),
+        GOOD,
+    )
+    .may_be_allowed(),
+    warning(
+        "pattern::empty-resources",
+        "The `resources` of CloudTrail's events are empty",
+        "Events from CloudTrail have an empty list `resources` in the envelope, so a condition on it never matches. The record has a list of its own, `detail.resources`, for some calls; `detail.requestParameters` names the resource for most.",
+        Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  resources: [{wildcard: \"arn:aws:cloudtrail:*:trail/audit\"}]\n  detail: {eventSource: [cloudtrail.amazonaws.com], eventName: [StopLogging], errorCode: [{exists: false}]}\n"),
+        GOOD,
+    ),
     warning(
         "pattern::unknown-region",
         "No such Region",
@@ -143,8 +158,8 @@ pub(super) const LINTS: &[Lint] = &[
         "pattern::exclusion-in-list",
         "`anything-but` in a list",
         "In a list, `anything-but` matches as soon as one item differs; it doesn't require that all items differ.",
-        Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  resources: [{anything-but: [arn:aws:cloudtrail:eu-central-1:111122223333:trail/test]}, {exists: false}]\n  detail: {eventSource: [cloudtrail.amazonaws.com], eventName: [StopLogging], errorCode: [{exists: false}]}\n"),
-        Fields("event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  resources: [{suffix: trail/audit}]\n  detail: {eventSource: [cloudtrail.amazonaws.com], eventName: [StopLogging], errorCode: [{exists: false}]}\n"),
+        Fields("event_pattern:\n  source: [aws.ec2]\n  detail-type: [EC2 Instance State-change Notification]\n  resources: [{anything-but: [arn:aws:ec2:eu-central-1:111122223333:instance/i-0123456789abcdef0]}, {exists: false}]\n  detail: {state: [stopped]}\n"),
+        Fields("event_pattern:\n  source: [aws.ec2]\n  detail-type: [EC2 Instance State-change Notification]\n  resources: [{suffix: instance/i-0123456789abcdef0}]\n  detail: {state: [stopped]}\n"),
     ),
     error(
         "pattern::always-matches",

@@ -11,6 +11,7 @@ const FRAME: Frame<'static> = Frame {
     title: "Something \"odd\" happened",
     severity: Severity::High,
     runbook: Some("Look.\nAct \\ ask."),
+    is_cloudtrail: false,
 };
 
 fn compiled(text: &str) -> Message {
@@ -78,6 +79,26 @@ fn each_line_with_a_label_is_a_field() {
     );
     assert_eq!(message.input_paths.len(), 7);
     assert!(message.placeholders().contains(&"$.detail.eventName"));
+}
+
+#[test]
+fn alerts_about_records_carry_the_records_event_id() {
+    let frame = Frame {
+        is_cloudtrail: true,
+        ..FRAME
+    };
+    let message = compile("who: {{ detail.arn }}", &frame).message.unwrap();
+    let text = render(&message, &json!({"arn": "x", "eventID": "of-the-record"}));
+    let alert: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(alert["event_id"], "of-the-record");
+    // A hostile or missing id doesn't break the alert.
+    for detail in [
+        json!({"arn": "x", "eventID": "\"}, {"}),
+        json!({"arn": "x"}),
+    ] {
+        let alert: Result<Value, _> = serde_json::from_str(&render(&message, &detail));
+        assert!(alert.is_ok(), "{detail}");
+    }
 }
 
 #[test]

@@ -259,6 +259,11 @@ impl DriftDetails {
     }
 
     pub(crate) fn describe(&self) -> Value {
+        let done = self.drifted + self.in_sync + self.failed;
+        let pending = match self.detection {
+            "IN_PROGRESS" => self.total.saturating_sub(done),
+            _ => 0,
+        };
         json!({
             "DriftStatus": self.status(),
             "DriftDetectionStatus": self.detection,
@@ -266,7 +271,7 @@ impl DriftDetails {
             "TotalStackInstancesCount": self.total,
             "DriftedStackInstancesCount": self.drifted,
             "InSyncStackInstancesCount": self.in_sync,
-            "InProgressStackInstancesCount": self.total.saturating_sub(self.drifted + self.in_sync + self.failed),
+            "InProgressStackInstancesCount": pending,
             "FailedStackInstancesCount": self.failed,
         })
     }

@@ -11,7 +11,8 @@ use crate::action::{Answer, actions};
 use crate::request::{deployment, listing, request};
 use crate::stack::api::{check_name, find};
 use crate::stack::{
-    Deployment, OnFailure, Pending, Stack, begin_update, enter_review, run_by, same, tags,
+    Deployment, OnFailure, Pending, Stack, begin_any_update, begin_update, drift, enter_review,
+    run_by, same, tags,
 };
 use crate::template::evaluate::Scope;
 use crate::wire::api::{ApiError, Caller};
@@ -35,7 +36,17 @@ request! { CreateChangeSet with template {
     #[serde(rename = "ClientToken")]
     _token: Option<String>,
     on_stack_failure: Option<OnFailure>,
+    deployment_mode: Option<DeploymentMode>,
 } }
+
+/// `DeploymentMode`.
+///
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/drift-aware-change-sets.html>
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+enum DeploymentMode {
+    RevertDrift,
+}
 
 /// `ChangeSetType`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -85,6 +96,7 @@ pub(crate) struct ChangeSet {
     reason: Option<String>,
     execution: &'static str,
     on_failure: OnFailure,
+    mode: Option<DeploymentMode>,
     changes: Vec<Value>,
 }
 
@@ -118,6 +130,7 @@ fn create(request: &CreateChangeSet, stage: &mut Stage<'_>, caller: &Caller) -> 
         reason: None,
         execution: "UNAVAILABLE",
         on_failure: request.on_stack_failure.unwrap_or(OnFailure::Rollback),
+        mode: request.deployment_mode,
         changes: Vec::new(),
     };
     stage.cloudformation.change_sets.insert(id.clone(), set);
@@ -185,14 +198,28 @@ pub(crate) fn finish(stage: &mut Stage<'_>, id: &str) {
         return;
     };
     let review = stack.status == "REVIEW_IN_PROGRESS";
-    let empty = !review && same(&stack.deployment, &set.deployment);
+    let drifted = match set.mode {
+        Some(DeploymentMode::RevertDrift) => drift::drifted(stage, stack),
+        None => BTreeMap::new(),
+    };
+    let empty = !review && drifted.is_empty() && same(&stack.deployment, &set.deployment);
     let exports = stage
         .cloudformation
         .exports(&stack.account, &stack.region)
         .into_iter()
         .map(|(name, (value, _))| (name, value))
         .collect();
-    let changes = changes(stack, &set.deployment, &exports);
+    let mut changes = changes(stack, &set.deployment, &exports);
+    changes.extend(drifted.iter().filter_map(|(name, status)| {
+        let resource = stack.resources.get(name)?;
+        let action = if *status == "DELETED" {
+            "Add"
+        } else {
+            "Modify"
+        };
+        let physical_id = Some(resource.physical_id.as_str());
+        Some(change(action, name, physical_id, &resource.kind))
+    }));
     if let Some(set) = stage.cloudformation.change_sets.get_mut(id) {
         if empty {
             set.status = "FAILED";
@@ -350,6 +377,7 @@ fn summary(stage: &Stage<'_>, set: &ChangeSet) -> Map<String, Value> {
         "Status": set.status,
         "StatusReason": set.reason,
         "IncludeNestedStacks": false,
+        "DeploymentMode": set.mode.map(|_| "REVERT_DRIFT"),
     });
     match fields {
         Value::Object(fields) => fields,
@@ -385,6 +413,7 @@ fn execute(request: &ExecuteChangeSet, stage: &mut Stage<'_>, caller: &Caller) -
     let id = set.id.clone();
     let (stack, deployment, on_failure) =
         (set.stack.clone(), set.deployment.clone(), set.on_failure);
+    let reverts = set.mode == Some(DeploymentMode::RevertDrift);
     let on_failure = if keep_failed {
         OnFailure::DoNothing
     } else {
@@ -405,7 +434,15 @@ fn execute(request: &ExecuteChangeSet, stage: &mut Stage<'_>, caller: &Caller) -
             "The simulator supports DisableRollback only for change sets that create a stack.",
         ));
     } else {
-        begin_update(stage, &stack, deployment)?;
+        let begin = if reverts {
+            begin_any_update
+        } else {
+            begin_update
+        };
+        begin(stage, &stack, Arc::clone(&deployment))?;
+        if let (true, Some(stack)) = (reverts, stage.stack_mut(&stack)) {
+            stack.pending = Some(Pending::Revert(deployment));
+        }
     }
     // As on AWS, executing a change set deletes the stack's other ones.
     stage

@@ -1,7 +1,12 @@
 //! Drift detection: compares a stack's resources with its template.
 //!
 //! As on AWS, only properties that the template sets are compared, `KmsKeyId` is never compared,
-//! and types without a read handler are not checked.
+//! types without a read handler are not checked, and read handlers return less than the truth
+//! ([`read_back`]). Policies are compared as written, not by meaning.
+
+mod read_back;
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
@@ -10,6 +15,8 @@ use crate::Stage;
 use crate::resources::{ResourceError, Resources};
 use crate::wire::scalar;
 use crate::wire::time::iso;
+
+pub use read_back::{DriftReading, Unreadable};
 
 use super::{Resource, Stack};
 
@@ -39,7 +46,7 @@ pub(crate) struct Difference {
 /// The drift of one resource.
 #[derive(Debug, Clone)]
 pub(crate) struct ResourceDrift {
-    /// `IN_SYNC`, `MODIFIED`, `DELETED` or `NOT_CHECKED`.
+    /// `IN_SYNC`, `MODIFIED`, `DELETED`, `NOT_CHECKED` or `UNKNOWN`.
     pub(crate) status: &'static str,
     /// `null`, like `actual`, if both equal the resource's recorded properties.
     pub(crate) expected: Value,
@@ -55,38 +62,94 @@ pub(crate) fn detect(stage: &mut Stage<'_>, id: &str) -> (&'static str, usize) {
     let Some(stack) = stage.stack_mut(id) else {
         return ("NOT_CHECKED", 0);
     };
-    if stack.folded.is_some() {
-        // A folded stack was in sync when folded, and can't have changed since.
-        stack.drift = "IN_SYNC";
-        stack.drift_checked = Some(now);
-        return ("IN_SYNC", 0);
+    stack.drift_checked = Some(now);
+    let Some(stack) = stage.stack(id) else {
+        return ("NOT_CHECKED", 0);
+    };
+    let reading = &stage.cloudformation.drift_reading;
+    if stack.folded.is_some() && reading.fails_at(&stack.account, &stack.region) {
+        super::fold::unfold(stage, id);
     }
     let Some(stack) = stage.stack(id) else {
         return ("NOT_CHECKED", 0);
     };
-    let found: Vec<(String, ResourceDrift)> = stack
-        .resources
-        .iter()
-        .map(|(name, resource)| {
-            let drift = compare(stage.services, stack, name, resource, now);
-            (name.clone(), drift)
-        })
-        .collect();
-    let drifted = found
-        .iter()
-        .filter(|(_, drift)| matches!(drift.status, "MODIFIED" | "DELETED"))
-        .count();
-    let status = if drifted > 0 { "DRIFTED" } else { "IN_SYNC" };
+    let statuses: Vec<&'static str> = if stack.folded.is_some() {
+        // A folded stack matched its template when folded, and can't have changed since.
+        misread(stage, stack).map(|_| "MODIFIED").collect()
+    } else {
+        let found: Vec<(String, ResourceDrift)> = stack
+            .resources
+            .iter()
+            .map(|(name, resource)| {
+                let drift = compare(stage, stack, name, resource, now);
+                (name.clone(), drift)
+            })
+            .collect();
+        let statuses = found.iter().map(|(_, drift)| drift.status).collect();
+        if let Some(stack) = stage.stack_mut(id) {
+            for (name, drift) in found {
+                if let Some(resource) = stack.resources.get_mut(&name) {
+                    resource.drift = Some(drift);
+                }
+            }
+        }
+        statuses
+    };
+    let drifted = |status: &&&str| matches!(**status, "MODIFIED" | "DELETED");
+    let drifted = statuses.iter().filter(drifted).count();
+    let status = match drifted {
+        0 if statuses.contains(&"UNKNOWN") => "UNKNOWN",
+        0 => "IN_SYNC",
+        _ => "DRIFTED",
+    };
     if let Some(stack) = stage.stack_mut(id) {
         stack.drift = status;
-        stack.drift_checked = Some(now);
+    }
+    (status, drifted)
+}
+
+/// The logical ids of a stack's resources that read handlers misrepresent although they match the
+/// template.
+pub(super) fn misread<'a>(
+    stage: &'a Stage<'_>,
+    stack: &'a Stack,
+) -> impl Iterator<Item = &'a String> {
+    let reading = &stage.cloudformation.drift_reading;
+    let resources = stack.deployment.template.resources.iter();
+    resources
+        .filter(|(_, declared)| {
+            let mut read = declared.properties.clone();
+            reading.apply(&declared.kind, &declared.properties, &mut read);
+            read != declared.properties
+        })
+        .map(|(name, _)| name)
+}
+
+/// Compares resources of a stack that was checked while it was folded.
+pub(super) fn recall(stage: &mut Stage<'_>, id: &str, at: Timestamp) {
+    let Some(stack) = stage.stack(id) else {
+        return;
+    };
+    let reading = &stage.cloudformation.drift_reading;
+    let names: Vec<&String> = if reading.fails_at(&stack.account, &stack.region) {
+        stack.resources.keys().collect()
+    } else {
+        misread(stage, stack).collect()
+    };
+    let found: Vec<(String, ResourceDrift)> = names
+        .into_iter()
+        .filter_map(|name| {
+            let resource = stack.resources.get(name)?;
+            Some((name.clone(), compare(stage, stack, name, resource, at)))
+        })
+        .collect();
+    if let Some(stack) = stage.stack_mut(id) {
         for (name, drift) in found {
             if let Some(resource) = stack.resources.get_mut(&name) {
                 resource.drift = Some(drift);
             }
         }
     }
-    (status, drifted)
 }
 
 /// Sends the event for a completed drift detection to the account's default bus.
@@ -123,15 +186,41 @@ pub(crate) fn announce(
     stage.services.environment.schedule(1, task);
 }
 
-/// Whether all resources match the template; records nothing.
+/// The resources of a stack that drift detection would find `MODIFIED` or `DELETED`; records
+/// nothing.
+pub(crate) fn drifted(stage: &Stage<'_>, stack: &Stack) -> BTreeMap<String, &'static str> {
+    let resources = stack.resources.iter();
+    let compared = resources.map(|(name, resource)| {
+        let drift = compare(stage, stack, name, resource, resource.at);
+        (name.clone(), drift.status)
+    });
+    compared
+        .filter(|(_, status)| matches!(*status, "MODIFIED" | "DELETED"))
+        .collect()
+}
+
+/// Whether all resources match the template, whatever drift detection can read; records nothing.
 pub(crate) fn is_in_sync(stage: &Stage<'_>, stack: &Stack) -> bool {
     stack.resources.iter().all(|(name, resource)| {
-        compare(stage.services, stack, name, resource, resource.at).status == "IN_SYNC"
+        let Resource {
+            kind, properties, ..
+        } = resource;
+        let services = &*stage.services;
+        let live = services.read(&stack.location(name), kind, &resource.physical_id);
+        let expected = services.normalize(kind, properties);
+        match (expected, live) {
+            (Ok(expected), Ok(Some(live))) => {
+                let mut differences = Vec::new();
+                difference(&expected, &live, "", false, &mut differences);
+                differences.is_empty()
+            }
+            _ => false,
+        }
     })
 }
 
 fn compare(
-    services: &impl Resources,
+    stage: &Stage<'_>,
     stack: &Stack,
     name: &str,
     resource: &Resource,
@@ -140,6 +229,8 @@ fn compare(
     let Resource {
         kind, properties, ..
     } = resource;
+    let services = &*stage.services;
+    let reading = &stage.cloudformation.drift_reading;
     let live = services.read(&stack.location(name), kind, &resource.physical_id);
     let expected = services
         .normalize(kind, properties)
@@ -151,10 +242,14 @@ fn compare(
         differences,
         at,
     };
+    if reading.fails(&stack.account, &stack.region, kind) {
+        return drift("UNKNOWN", Value::Null, Vec::new());
+    }
     match live {
         Err(ResourceError::NotFound(_)) | Ok(None) => drift("DELETED", Value::Null, Vec::new()),
         Err(_) => drift("NOT_CHECKED", Value::Null, Vec::new()),
-        Ok(Some(actual)) => {
+        Ok(Some(mut actual)) => {
+            reading.apply(kind, &expected, &mut actual);
             let mut differences = Vec::new();
             difference(&expected, &actual, "", false, &mut differences);
             let status = if differences.is_empty() {
@@ -197,6 +292,22 @@ fn difference(
                 }
             }
         }
+        (Value::Array(wanted), Value::Array(given)) if exact => {
+            for (index, wanted) in wanted.iter().enumerate() {
+                let path = format!("{path}/{index}");
+                match given.get(index) {
+                    Some(given) => difference(wanted, given, &path, exact, found),
+                    None => found.push(Difference::new(&path, Some(wanted), None)),
+                }
+            }
+            for (index, given) in given.iter().enumerate().skip(wanted.len()) {
+                found.push(Difference::new(
+                    &format!("{path}/{index}"),
+                    None,
+                    Some(given),
+                ));
+            }
+        }
         (Value::Array(wanted), Value::Array(given)) => {
             // Lists are compared without order: equal items are paired first.
             let mut left: Vec<&Value> = given.iter().collect();
@@ -222,14 +333,9 @@ fn difference(
                 found.push(Difference::new(&path, None, Some(given)));
             }
         }
-        // In policies, a single value equals a list of one.
-        (Value::Array(wanted), given)
-            if exact && matches!(wanted.as_slice(), [one] if equal(one, given, exact)) => {}
-        (wanted, Value::Array(given))
-            if exact && matches!(given.as_slice(), [one] if equal(wanted, one, exact)) => {}
         (wanted, given) => {
             let same = match (scalar(wanted), scalar(given)) {
-                (Some(wanted), Some(given)) => wanted == given,
+                (Some(wanted), Some(given)) if !exact => wanted == given,
                 _ => wanted == given,
             };
             if !same {
@@ -305,8 +411,12 @@ pub(crate) fn describe(
                 "StackResourceDriftStatus": drift.status,
                 "Timestamp": iso(drift.at),
             });
+            if let ("UNKNOWN", Some(fields)) = (drift.status, entry.as_object_mut()) {
+                let reason = format!("The read handler of {} failed", resource.kind);
+                fields.insert("DriftStatusReason".to_owned(), reason.into());
+            }
             if let (true, Some(fields)) = (
-                detailed && drift.status != "NOT_CHECKED",
+                detailed && !matches!(drift.status, "NOT_CHECKED" | "UNKNOWN"),
                 entry.as_object_mut(),
             ) {
                 let in_sync = drift.status == "IN_SYNC";
@@ -377,11 +487,15 @@ mod tests {
     }
 
     #[test]
-    fn every_difference_in_a_policy_counts() {
+    fn policies_are_compared_as_written() {
         let expected =
             json!({"PolicyDocument": {"Statement": [{"Effect": "Allow", "Action": ["a"]}]}});
-        let same = json!({"PolicyDocument": {"Statement": [{"Effect": "Allow", "Action": "a"}]}});
-        assert_eq!(paths(&expected, &same), []);
+        assert_eq!(paths(&expected, &expected), []);
+        let one = json!({"PolicyDocument": {"Statement": [{"Effect": "Allow", "Action": "a"}]}});
+        assert_eq!(
+            paths(&expected, &one),
+            [("/PolicyDocument/Statement/0/Action".to_owned(), "NOT_EQUAL")]
+        );
         let wider = json!({"PolicyDocument": {"Statement": [{"Effect": "Allow", "Action": ["a"]}, {"Effect": "Allow"}]}});
         assert_eq!(
             paths(&expected, &wider),
@@ -391,6 +505,12 @@ mod tests {
         assert_eq!(
             paths(&expected, &limited),
             [("/PolicyDocument/Statement/0/Condition".to_owned(), "ADD")]
+        );
+        let flag = json!({"Policy": {"Bool": false}});
+        let text = json!({"Policy": {"Bool": "false"}});
+        assert_eq!(
+            paths(&flag, &text),
+            [("/Policy/Bool".to_owned(), "NOT_EQUAL")]
         );
     }
 

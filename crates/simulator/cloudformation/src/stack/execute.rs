@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::converge::{Failure, Generations, Outcome, Undo, converge};
-use super::fold;
+use super::{drift, fold};
 use crate::resources::permissions::Handler;
 use crate::resources::{ResourceError, Resources, Updated};
 use crate::stack::{Deployment, Event, OnFailure, Pending, Resource};
@@ -24,7 +24,8 @@ pub(crate) fn finish(stage: &mut Stage<'_>, id: &str) {
     }
     match pending {
         Pending::Create(on_failure) => create(stage, id, on_failure),
-        Pending::Update(deployment) => update(stage, id, deployment),
+        Pending::Update(deployment) => update(stage, id, deployment, false),
+        Pending::Revert(deployment) => update(stage, id, deployment, true),
         Pending::Delete(keep) => delete(stage, id, &keep),
     }
     if let Some(stack) = stage.stack_mut(id) {
@@ -81,15 +82,18 @@ fn failed_to(verb: &str, resources: impl IntoIterator<Item = String>) -> String 
     )
 }
 
-fn update(stage: &mut Stage<'_>, id: &str, deployment: Arc<Deployment>) {
+fn update(stage: &mut Stage<'_>, id: &str, deployment: Arc<Deployment>, reverts: bool) {
     let Some(stack) = stage.stack(id) else {
         return;
     };
-    let (old, old_template) = (
+    let (mut old, old_template) = (
         stack.resources.clone(),
         Arc::clone(&stack.deployment.template),
     );
     let updates = Generations::Now(stack.updates);
+    if reverts && let Err(failure) = revert_drift(stage, id, &mut old) {
+        return roll_back(stage, id, Outcome::default(), old, &failure);
+    }
     let mut outcome = converge(stage, id, &deployment, &old, updates, None);
     if let Some(failure) = outcome.failure.take() {
         roll_back(stage, id, outcome, old, &failure);
@@ -119,6 +123,54 @@ fn update(stage: &mut Stage<'_>, id: &str, deployment: Arc<Deployment>) {
         }
     }
     stage.enter(id, "UPDATE_COMPLETE", None);
+}
+
+/// Restores modified resources in place, and forgets deleted ones so that the update creates them.
+fn revert_drift(
+    stage: &mut Stage<'_>,
+    id: &str,
+    resources: &mut BTreeMap<String, Resource>,
+) -> Result<(), Failure> {
+    let Some(stack) = stage.stack(id) else {
+        return Ok(());
+    };
+    for (name, status) in drift::drifted(stage, stack) {
+        let Some(resource) = resources.get(&name) else {
+            continue;
+        };
+        if status == "DELETED" {
+            resources.remove(&name);
+            continue;
+        }
+        let Some(location) = stage.stack(id).map(|stack| stack.location(&name)) else {
+            continue;
+        };
+        event(stage, id, &name, resource, "UPDATE_IN_PROGRESS", None);
+        let permitted = permission::handler(
+            stage,
+            id,
+            Handler::Update,
+            (&name, resource),
+            Some(&resource.properties),
+        );
+        let (kind, properties) = (&resource.kind, &resource.properties);
+        let physical_id = &resource.physical_id;
+        let restored = permitted.and_then(|()| {
+            let services = &mut stage.services;
+            services.update(&location, kind, physical_id, properties, properties)
+        });
+        match restored {
+            Ok(_) => event(stage, id, &name, resource, "UPDATE_COMPLETE", None),
+            Err(error) => {
+                let reason = handler_reason(stage, &error);
+                let why = Some(reason.clone());
+                event(stage, id, &name, resource, "UPDATE_FAILED", why);
+                let logical_id = name;
+                return Err(Failure { logical_id, reason });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Deletes a resource that an update removed or replaced. As on AWS, a failure appears only in the

@@ -320,6 +320,9 @@ pub fn unfold(stage: &mut Stage<'_>, id: &str) {
         });
     }
     history(stack, pending);
+    if let Some(at) = checked {
+        drift::recall(stage, id, at);
+    }
 }
 
 /// Creates some of a stack's resources temporarily, without recording them in the stack.

@@ -67,6 +67,8 @@ pub(crate) enum OnFailure {
 pub(crate) enum Pending {
     Create(OnFailure),
     Update(Arc<Deployment>),
+    /// Like an update, and restores resources that drifted.
+    Revert(Arc<Deployment>),
     /// With the logical ids to retain.
     Delete(BTreeSet<String>),
 }
@@ -485,6 +487,21 @@ pub(crate) fn begin_update(
     id: &str,
     deployment: Arc<Deployment>,
 ) -> Result<(), ApiError> {
+    if let Some(stack) = stage.stack(id)
+        && stack.updatable()
+        && same(&stack.deployment, &deployment)
+    {
+        return Err(ApiError::validation("No updates are to be performed."));
+    }
+    begin_any_update(stage, id, deployment)
+}
+
+/// [`begin_update`] that needs no difference between the deployments.
+pub(crate) fn begin_any_update(
+    stage: &mut Stage<'_>,
+    id: &str,
+    deployment: Arc<Deployment>,
+) -> Result<(), ApiError> {
     let now = stage.now();
     let Some(stack) = stage.stack_mut(id) else {
         return Err(ApiError::validation(format!("Stack [{id}] does not exist")));
@@ -494,9 +511,6 @@ pub(crate) fn begin_update(
             "Stack:{id} is in {} state and can not be updated.",
             stack.status
         )));
-    }
-    if same(&stack.deployment, &deployment) {
-        return Err(ApiError::validation("No updates are to be performed."));
     }
     let old_template = Arc::clone(&stack.deployment.template);
     let changed: Vec<&str> = deployment

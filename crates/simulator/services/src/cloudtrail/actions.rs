@@ -9,7 +9,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::{CloudTrail, Trail, create_trail as create, set_logging as set, trail_arn, validate};
+use super::{
+    CloudTrail, Trail, create_trail as create, selectors, set_logging as set, trail_arn, validate,
+};
 use crate::action::{Answer, Context, actions, anything, requests};
 use crate::arn::short;
 use crate::organizations::Organization;
@@ -34,6 +36,8 @@ actions! {
             cloudtrail(set_logging::<false>);
         Changes DeleteTrail (|it: &DeleteTrail, by| arn(by, &it.name)) cloudtrail(delete_trail);
         Changes CreateTrail (|it: &CreateTrail, by| arn(by, &it.name)) services(create_trail);
+        Changes PutEventSelectors (|it: &PutEventSelectors, by| arn(by, &it.trail_name))
+            services(put_event_selectors);
         Changes UpdateTrail (|it: &UpdateTrail, by| arn(by, &it.name)) services(update_trail);
     }
 }
@@ -43,6 +47,10 @@ requests! {
     struct ListTrails { next_token: Option<String> }
     struct GetTrail, GetTrailStatus, StartLogging, StopLogging, DeleteTrail { name: String }
     struct GetEventSelectors { trail_name: String }
+    struct PutEventSelectors {
+        trail_name: String, event_selectors: Option<Value>,
+        advanced_event_selectors: Option<Value>,
+    }
     #[expect(dead_code, reason = "all tags fit on one page")]
     struct ListTags {
         #[serde(default)] resource_id_list: Vec<String>, next_token: Option<String>,
@@ -132,11 +140,31 @@ fn get_event_selectors(
 ) -> Answer {
     let name = &request.trail_name;
     let trail = find(cloudtrail, context.organization, context.caller, name)?;
-    let selectors = trail.properties.get("EventSelectors").cloned();
-    let selectors = selectors.unwrap_or_else(
-        || json!([{"ReadWriteType": "All", "IncludeManagementEvents": true, "DataResources": []}]),
-    );
-    Ok(json!({"TrailARN": trail.arn, "EventSelectors": selectors}))
+    let (kind, list) = selectors::describe(&trail.properties);
+    Ok(json!({"TrailARN": trail.arn, kind: list}))
+}
+
+/// Replaces the selectors of either kind.
+fn put_event_selectors(
+    request: PutEventSelectors,
+    services: &mut Services,
+    caller: &Caller,
+) -> Answer {
+    let trail = own(&mut services.cloudtrail, caller, &request.trail_name)?;
+    let mut properties = trail.properties.clone();
+    for (name, value) in [
+        ("EventSelectors", request.event_selectors),
+        ("AdvancedEventSelectors", request.advanced_event_selectors),
+    ] {
+        match value {
+            Some(value) => properties.insert(name.to_owned(), value),
+            None => properties.shift_remove(name),
+        };
+    }
+    selectors::check(&properties)?;
+    trail.properties = properties;
+    let (kind, list) = selectors::describe(&trail.properties);
+    Ok(json!({"TrailARN": trail.arn, kind: list}))
 }
 
 fn list_tags(request: ListTags, cloudtrail: &mut CloudTrail, context: &mut Context<'_>) -> Answer {
@@ -219,7 +247,7 @@ fn update_trail(request: UpdateTrail, services: &mut Services, caller: &Caller) 
     let trail = own(&mut services.cloudtrail, caller, &request.name)?;
     let (arn, mut properties) = (trail.arn.clone(), trail.properties.clone());
     request.write_to(&mut properties)?;
-    validate(services, &caller.account, &arn, &properties)?;
+    validate(services, &caller.account, &arn, &mut properties)?;
     let trail = own(&mut services.cloudtrail, caller, &arn)?;
     trail.properties = properties;
     Ok(describe(trail))
@@ -296,7 +324,7 @@ fn describe(trail: &Trail) -> Value {
         "IsMultiRegionTrail": trail.flag("IsMultiRegionTrail"),
         "IsOrganizationTrail": trail.organization(),
         "LogFileValidationEnabled": trail.flag("EnableLogFileValidation"),
-        "HasCustomEventSelectors": trail.properties.contains_key("EventSelectors"),
+        "HasCustomEventSelectors": selectors::are_custom(&trail.properties),
         "HasInsightSelectors": false,
     });
     for (member, property) in [

@@ -1,7 +1,9 @@
 //! AWS CloudTrail: trails, and whether one of them sends an event to EventBridge.
 
 mod actions;
+pub(crate) mod record;
 pub(crate) mod resources;
+mod selectors;
 
 use std::collections::BTreeMap;
 
@@ -26,14 +28,60 @@ const TRAILS: usize = 5;
 pub(crate) const GLOBAL_REGION: &str = "us-east-1";
 
 /// Event sources of global services.
-const GLOBAL_SOURCES: [&str; 6] = [
+const GLOBAL_SOURCES: [&str; 9] = [
+    "aws.account",
+    "aws.billing",
+    "aws.cloudfront",
     "aws.iam",
     "aws.organizations",
     "aws.route53",
-    "aws.cloudfront",
-    "aws.globalaccelerator",
-    "aws.account",
+    "aws.route53domains",
+    "aws.shield",
+    "aws.support",
 ];
+
+/// Events of `aws.signin` that IAM Identity Center records, in the account that has its instance.
+const IDENTITY_CENTER: [&str; 3] = [
+    "CredentialChallenge",
+    "CredentialVerification",
+    "UserAuthentication",
+];
+
+/// Where AWS records an event, whoever the caller is.
+pub(crate) struct Appears {
+    pub(crate) account: Option<&'static str>,
+    pub(crate) region: Option<&'static str>,
+    /// Completes the sentence "it appears there: …".
+    pub(crate) why: &'static str,
+}
+
+/// Where an event of a trail appears, if that doesn't depend on the caller. Sign-ins of IAM users
+/// and roles appear in the Region of the endpoint that they used, which may be any.
+pub(crate) fn appears(event: &Value) -> Option<Appears> {
+    let field = |pointer: &str| event.pointer(pointer).and_then(Value::as_str);
+    if is_global(event) {
+        return Some(Appears {
+            account: None,
+            region: Some(GLOBAL_REGION),
+            why: "the service is global and records only there",
+        });
+    }
+    if event.get("source").and_then(Value::as_str) != Some("aws.signin") {
+        return None;
+    }
+    if field("/detail/eventName").is_some_and(|name| IDENTITY_CENTER.contains(&name)) {
+        return Some(Appears {
+            account: Some(MANAGEMENT),
+            region: None,
+            why: "IAM Identity Center records in the account of its instance",
+        });
+    }
+    (field("/detail/userIdentity/type") == Some("Root")).then_some(Appears {
+        account: None,
+        region: Some(GLOBAL_REGION),
+        why: "root users sign in there, whichever endpoint they use",
+    })
+}
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct CloudTrail {
@@ -104,7 +152,7 @@ pub(crate) fn carries(
             reason = format!("the trail {} has stopped logging", trail.name);
         } else if is_global(event) && !trail.flag("IncludeGlobalServiceEvents") {
             reason = format!("the trail {} leaves out global services", trail.name);
-        } else if !selected(trail, event) {
+        } else if !selectors::include(&trail.properties, event) {
             reason = format!(
                 "the event selectors of the trail {} leave this event out",
                 trail.name
@@ -116,48 +164,13 @@ pub(crate) fn carries(
     Err(reason)
 }
 
-/// Whether a trail's event selectors include an event. A trail without selectors records exactly
-/// the management events.
-fn selected(trail: &Trail, event: &Value) -> bool {
-    let detail = |name: &str| event.pointer(&format!("/detail/{name}"));
-    let management = detail("eventCategory")
-        .and_then(Value::as_str)
-        .is_none_or(|category| category == "Management");
-    let read_only =
-        detail("readOnly").is_some_and(|flag| *flag == json!(true) || *flag == json!("true"));
-    let selectors = trail
-        .properties
-        .get("EventSelectors")
-        .and_then(Value::as_array)
-        .filter(|list| !list.is_empty());
-    let Some(selectors) = selectors else {
-        return management;
-    };
-    selectors.iter().any(|selector| {
-        let kind = match selector.get("ReadWriteType").and_then(Value::as_str) {
-            Some("ReadOnly") => read_only,
-            Some("WriteOnly") => !read_only,
-            _ => true,
-        };
-        let included = if management {
-            selector.get("IncludeManagementEvents") != Some(&Value::Bool(false))
-        } else {
-            selector
-                .get("DataResources")
-                .and_then(Value::as_array)
-                .is_some_and(|list| !list.is_empty())
-        };
-        kind && included
-    })
-}
-
 /// Creates a trail from template properties (without `IsLogging`) and returns its ARN.
 pub(crate) fn create_trail(
     services: &mut Services,
     account: &str,
     region: &str,
     name: &str,
-    properties: Map<String, Value>,
+    mut properties: Map<String, Value>,
 ) -> Result<String, ApiError> {
     check_name(name)?;
     let arn = trail_arn(account, region, name);
@@ -178,7 +191,7 @@ pub(crate) fn create_trail(
             format!("User: {account} already has {TRAILS} trails in {region}."),
         ));
     }
-    validate(services, account, &arn, &properties)?;
+    validate(services, account, &arn, &mut properties)?;
     let trail = Trail {
         arn: arn.clone(),
         name: name.to_owned(),
@@ -211,12 +224,13 @@ fn check_name(name: &str) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// The checks of `CreateTrail` and `UpdateTrail`: organization, bucket and key.
+/// The checks of `CreateTrail` and `UpdateTrail`: organization, bucket, selectors and key. The key
+/// becomes its ARN, so that an alias that points elsewhere later changes nothing.
 pub(crate) fn validate(
     services: &Services,
     account: &str,
     arn: &str,
-    properties: &Map<String, Value>,
+    properties: &mut Map<String, Value>,
 ) -> Result<(), ApiError> {
     if flag(properties, "IsOrganizationTrail") {
         check_organization(&services.organization, account)?;
@@ -233,10 +247,12 @@ pub(crate) fn validate(
         ApiError::new("InvalidS3BucketNameException", "S3BucketName is required.")
     })?;
     check_bucket(services, account, arn, properties, bucket)?;
-    match filled(properties, "KMSKeyId") {
-        Some(key) => check_key(services, account, arn, key, bucket),
-        None => Ok(()),
+    selectors::check(properties)?;
+    if let Some(key) = filled(properties, "KMSKeyId") {
+        let key = check_key(services, account, arn, key, bucket)?;
+        properties.insert("KMSKeyId".to_owned(), json!(key));
     }
+    Ok(())
 }
 
 /// A string property that isn't empty.
@@ -307,14 +323,14 @@ fn check_bucket(
     Ok(())
 }
 
-/// Checks that CloudTrail may encrypt a trail's log files with a key.
+/// Checks that CloudTrail may encrypt a trail's log files with a key, and returns the key's ARN.
 fn check_key(
     services: &Services,
     account: &str,
     arn: &str,
     key: &str,
     bucket: &str,
-) -> Result<(), ApiError> {
+) -> Result<String, ApiError> {
     let unusable = |why: String| {
         ApiError::new(
             "InsufficientEncryptionPolicyException",
@@ -351,7 +367,7 @@ fn check_key(
     // context, and for its decryption:
     // <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-key.html>,
     // <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail.html>
-    let of_bucket = context.clone().with(
+    let of_bucket = source(arn, account).with(
         "kms:EncryptionContext:aws:s3:arn",
         format!("arn:aws:s3:::{bucket}"),
     );
@@ -369,7 +385,7 @@ fn check_key(
             return Err(unusable(verdict.reason));
         }
     }
-    Ok(())
+    Ok(found.arn.clone())
 }
 
 /// Starts or stops logging, recording the time.

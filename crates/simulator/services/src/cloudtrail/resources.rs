@@ -2,27 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{create_trail, set_logging, trail_arn, validate};
+use super::{create_trail, selectors, set_logging, trail_arn, validate};
 use crate::Services;
 use crate::resources::shape::{Property, Shape, TAGS};
 use crate::resources::{
     Change, Created, Made, ResourceError, ResourceLocation, Type, created, gone, name_or_generated,
 };
-
-const SELECTOR: Shape = Shape::Object(&[
-    Property::new(
-        "ReadWriteType",
-        Shape::Choice(&["All", "ReadOnly", "WriteOnly"]),
-    ),
-    Property::new("IncludeManagementEvents", Shape::Flag),
-    Property::new(
-        "DataResources",
-        Shape::List(&Shape::Object(&[
-            Property::new("Type", Shape::Text).required(),
-            Property::new("Values", Shape::List(&Shape::Text)),
-        ])),
-    ),
-]);
 
 pub(crate) const TYPES: &[Type] = &[Type {
     name: "AWS::CloudTrail::Trail",
@@ -36,7 +21,8 @@ pub(crate) const TYPES: &[Type] = &[Type {
         Property::new("IncludeGlobalServiceEvents", Shape::Flag),
         Property::new("EnableLogFileValidation", Shape::Flag),
         Property::new("KMSKeyId", Shape::Text),
-        Property::new("EventSelectors", Shape::List(&SELECTOR)),
+        Property::new("EventSelectors", selectors::BASIC),
+        Property::new("AdvancedEventSelectors", selectors::ADVANCED),
         TAGS,
     ],
     create,
@@ -87,8 +73,8 @@ fn update(
     change: &Change,
 ) -> Made {
     let arn = trail_arn(&location.account, &location.region, name);
-    let (logging, properties) = split(change.new.clone());
-    validate(services, &location.account, &arn, &properties)?;
+    let (logging, mut properties) = split(change.new.clone());
+    validate(services, &location.account, &arn, &mut properties)?;
     let now = services.environment.now;
     let trail = services
         .cloudtrail

@@ -151,7 +151,17 @@ fn is_read_only_management_event(event: &Value) -> bool {
         .get("detail-type")
         .and_then(Value::as_str)
         .is_some_and(|detail_type| detail_type.ends_with("via CloudTrail"));
+    // EventBridge goes by the name and the flag: AssumeRole and Decrypt are marked as read-only, but
+    // delivered. Two calls of STS count as changes, whatever the record says.
+    let text = |name| detail(name).and_then(Value::as_str).unwrap_or_default();
+    let (source, name) = (text("eventSource"), text("eventName"));
+    let named = ["Describe", "Get", "List"]
+        .iter()
+        .any(|word| name.starts_with(word))
+        && !(source == "sts.amazonaws.com"
+            && matches!(name, "GetFederationToken" | "GetSessionToken"));
     via_cloudtrail
+        && named
         && detail("readOnly").is_some_and(is_true)
         && detail("eventCategory").is_none_or(|category| category == "Management")
         && detail("managementEvent").is_none_or(is_true)

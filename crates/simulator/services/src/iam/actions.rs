@@ -21,6 +21,7 @@ actions! {
     pub(crate) ACTIONS of "iam" {
         Reads GetRole (|it: &GetRole, by| arn(by, &it.role_name)) iam(get_role);
         Reads ListRoles (anything) iam(list_roles);
+        Reads GetAccountAuthorizationDetails (anything) iam(get_account_authorization_details);
         Reads SimulatePrincipalPolicy
             (|it: &SimulatePrincipalPolicy, _| it.policy_source_arn.clone())
             services(simulate_principal_policy);
@@ -48,6 +49,9 @@ requests! {
     struct GetRole, DeleteRole { role_name: String }
     struct ListRoles {
         path_prefix: Option<String>, marker: Option<String>, max_items: Option<usize>,
+    }
+    struct GetAccountAuthorizationDetails {
+        #[serde(default)] filter: Vec<String>, marker: Option<String>, max_items: Option<usize>,
     }
     #[expect(dead_code, reason = "the response is always one page")]
     struct SimulatePrincipalPolicy {
@@ -101,6 +105,67 @@ fn list_roles(request: ListRoles, iam: &mut Iam, context: &mut Context<'_>) -> A
         .map(describe)
         .collect();
     listing("Roles", roles, request.marker.as_deref(), request.max_items)
+}
+
+/// The simulator has roles only; without a filter, AWS lists users, groups and policies, too.
+fn get_account_authorization_details(
+    request: GetAccountAuthorizationDetails,
+    iam: &mut Iam,
+    context: &mut Context<'_>,
+) -> Answer {
+    let kinds = [
+        "User",
+        "Role",
+        "Group",
+        "LocalManagedPolicy",
+        "AWSManagedPolicy",
+    ];
+    let unknown = request
+        .filter
+        .iter()
+        .find(|it| !kinds.contains(&it.as_str()));
+    if let Some(unknown) = unknown {
+        return Err(ApiError::validation(format!(
+            "{unknown} is not an entity type; it must be one of {}",
+            kinds.join(", ")
+        )));
+    }
+    let wanted = request.filter.is_empty() || request.filter.iter().any(|it| it == "Role");
+    let roles = iam
+        .roles
+        .values()
+        .filter(|role| wanted && role.account == context.caller.account)
+        .map(detail)
+        .collect();
+    let marker = request.marker.as_deref();
+    listing("RoleDetailList", roles, marker, request.max_items)
+}
+
+/// A role with its policies.
+fn detail(role: &Role) -> Value {
+    let inline: Vec<Value> = role
+        .inline
+        .iter()
+        .map(|(name, policy)| {
+            json!({
+                "PolicyName": name,
+                "PolicyDocument": percent_encode(&json_text(&policy.written)),
+            })
+        })
+        .collect();
+    let attached: Vec<Value> = role
+        .attached()
+        .into_iter()
+        .map(|arn| json!({"PolicyName": short(arn), "PolicyArn": arn}))
+        .collect();
+    let mut answer = describe(role);
+    if let Some(fields) = answer.as_object_mut() {
+        fields.shift_remove("MaxSessionDuration");
+        fields.shift_remove("Description");
+        fields.insert("RolePolicyList".to_owned(), inline.into());
+        fields.insert("AttachedManagedPolicies".to_owned(), attached.into());
+    }
+    answer
 }
 
 /// Simulates the policies of a role. Any other principal is the account's administrator.

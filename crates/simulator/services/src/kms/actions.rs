@@ -19,7 +19,7 @@ actions! {
     /// All actions of KMS.
     pub(crate) ACTIONS of "kms" {
         Reads DescribeKey (anything) services(describe_key);
-        Reads GetKeyPolicy (anything) services(get_key_policy);
+        Reads GetKeyPolicy (|it: &GetKeyPolicy, _| it.key_id.clone()) services(get_key_policy);
         Reads GetKeyRotationStatus (anything) services(get_key_rotation_status);
         Reads ListKeys (anything) kms(list_keys);
         Reads ListAliases (anything) services(list_aliases);

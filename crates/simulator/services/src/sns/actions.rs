@@ -39,13 +39,9 @@ actions! {
         Changes Subscribe (|it: &Subscribe, _| it.topic_arn.clone()) services(subscribe);
         Changes ConfirmSubscription (|it: &ConfirmSubscription, _| it.topic_arn.clone())
             sns(confirm_subscription);
-        Changes Unsubscribe (|it: &Unsubscribe, _| it.subscription_arn.clone()) sns(unsubscribe);
-        Reads GetSubscriptionAttributes
-            (|it: &GetSubscriptionAttributes, _| it.subscription_arn.clone())
-            sns(get_subscription_attributes);
-        Changes SetSubscriptionAttributes
-            (|it: &SetSubscriptionAttributes, _| it.subscription_arn.clone())
-            sns(set_subscription_attributes);
+        Changes Unsubscribe (anything) sns(unsubscribe);
+        Reads GetSubscriptionAttributes (anything) sns(get_subscription_attributes);
+        Changes SetSubscriptionAttributes (anything) sns(set_subscription_attributes);
     }
 }
 

@@ -5,7 +5,7 @@
     reason = "handlers take their request by value even if they only borrow from it"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -16,7 +16,7 @@ use crate::environment::Environment;
 use crate::policy::{self, Decision, Request};
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::listing;
-use crate::{Services, iam, json_text, monitoring, tags, with};
+use crate::{Services, authorize, iam, json_text, monitoring, tags, with};
 
 /// Page size.
 const PAGE: usize = 1000;
@@ -38,6 +38,7 @@ actions! {
             services(receive_message);
         Changes DeleteMessage (|it: &DeleteMessage, caller| on(caller, &it.queue_url))
             services(delete_message);
+        Changes DeleteMessageBatch (itself) services(delete_message_batch);
         Changes PurgeQueue (NamedQueue::arn) services(purge_queue);
         Changes DeleteQueue (NamedQueue::arn) services(delete_queue);
     }
@@ -78,6 +79,8 @@ requests! {
         _wait_time_seconds: Option<i64>,
     }
     struct DeleteMessage { queue_url: String, receipt_handle: String }
+    struct DeleteMessageBatch { queue_url: String, entries: Vec<BatchEntry> }
+    struct BatchEntry { id: String, receipt_handle: String }
     /// A request that only names a queue.
     struct NamedQueue, ListQueueTags, PurgeQueue, DeleteQueue { queue_url: String }
 }
@@ -132,6 +135,7 @@ fn on_queue(
 ) -> Answer {
     let arn = permitted(services, caller, url, action)?;
     let queue = services.sqs.queues.get_mut(&arn).ok_or_else(no_queue)?;
+    queue.expire(services.environment.now);
     let answer = answer(queue, &mut services.environment)?;
     monitoring::queue_changed(services, &arn);
     Ok(answer)
@@ -375,6 +379,38 @@ fn delete_message(request: DeleteMessage, services: &mut Services, caller: &Call
             .messages
             .retain(|message| message.id != request.receipt_handle);
         Ok(json!({}))
+    })
+}
+
+/// IAM knows no action of this name: it asks for `sqs:DeleteMessage`.
+fn delete_message_batch(
+    request: DeleteMessageBatch,
+    services: &mut Services,
+    caller: &Caller,
+) -> Answer {
+    let ids: BTreeSet<&str> = request.entries.iter().map(|it| it.id.as_str()).collect();
+    if !(1..=10).contains(&request.entries.len()) {
+        return Err(ApiError::new(
+            "AWS.SimpleQueueService.TooManyEntriesInBatchRequest",
+            "A batch has 1 to 10 entries.",
+        ));
+    }
+    if ids.len() < request.entries.len() {
+        return Err(ApiError::new(
+            "AWS.SimpleQueueService.BatchEntryIdsNotDistinct",
+            "Two entries of the batch have the same id.",
+        ));
+    }
+    let call = (request.queue_url.as_str(), "sqs:DeleteMessage");
+    authorize(services, caller, call.1, &on(caller, call.0))?;
+    on_queue(services, caller, call, |queue, _| {
+        let is_listed = |message: &Message| {
+            let mut entries = request.entries.iter();
+            entries.any(|entry| entry.receipt_handle == message.id)
+        };
+        queue.messages.retain(|message| !is_listed(message));
+        let ids = request.entries.iter().map(|entry| json!({"Id": entry.id}));
+        Ok(json!({"Successful": ids.collect::<Vec<_>>(), "Failed": []}))
     })
 }
 

@@ -131,10 +131,13 @@ const fn number(name: &'static str, least: i64, most: i64, default: Option<i64>)
     }
 }
 
+/// How long a queue keeps messages unless it says otherwise, in seconds.
+const RETENTION: i64 = 345_600;
+
 const NUMBERS: [Number; 6] = [
     number("DelaySeconds", 0, 900, Some(0)),
     number("MaximumMessageSize", 1024, 1_048_576, Some(1_048_576)),
-    number("MessageRetentionPeriod", 60, 1_209_600, Some(345_600)),
+    number("MessageRetentionPeriod", 60, 1_209_600, Some(RETENTION)),
     number("ReceiveMessageWaitTimeSeconds", 0, 20, Some(0)),
     number("VisibilityTimeout", 0, 43_200, Some(30)),
     number("KmsDataKeyReusePeriodSeconds", 60, 86_400, None),
@@ -218,6 +221,15 @@ pub(crate) fn service_may_send(
 }
 
 impl Queue {
+    /// Drops the messages whose retention period is over.
+    fn expire(&mut self, now: jiff::Timestamp) {
+        let period = self.properties.get("MessageRetentionPeriod");
+        let period = period.and_then(Value::as_i64).unwrap_or(RETENTION);
+        let period = jiff::SignedDuration::from_secs(period);
+        let oldest = now.checked_sub(period).unwrap_or(now);
+        self.messages.retain(|message| message.sent >= oldest);
+    }
+
     /// Adds a message and returns its id. The caller has checked permissions.
     fn push(
         &mut self,

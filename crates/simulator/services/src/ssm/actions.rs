@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::{Execution, START, Ssm, required_resources, start};
 use crate::action::{Answer, Context, actions, anything, requests};
+use crate::cloudtrail::record::{Call, record};
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::listing;
 use crate::wire::time::epoch;
@@ -21,6 +22,7 @@ actions! {
     /// All actions of Systems Manager.
     pub(crate) ACTIONS of "ssm" {
         Changes StartAutomationExecution (itself) services(start_automation_execution);
+        Changes DeleteParameters (itself) services(delete_parameters);
         Reads GetAutomationExecution (anything) ssm(get_automation_execution);
         Reads DescribeAutomationExecutions (anything) ssm(describe_automation_executions);
     }
@@ -32,6 +34,7 @@ requests! {
         _document_version: Option<String>,
         parameters: Option<Value>,
     }
+    struct DeleteParameters { names: Vec<String> }
     struct GetAutomationExecution { automation_execution_id: String }
     struct DescribeAutomationExecutions { max_results: Option<usize>, next_token: Option<String> }
 }
@@ -55,6 +58,36 @@ fn start_automation_execution(
         .environment
         .schedule(1, Task::RunAutomation { execution });
     Ok(json!({"AutomationExecutionId": id}))
+}
+
+/// No parameter exists in the simulator, so nothing is deleted; the call succeeds nevertheless.
+fn delete_parameters(
+    request: DeleteParameters,
+    services: &mut Services,
+    caller: &Caller,
+) -> Answer {
+    let names = request.names;
+    if !(1..=10).contains(&names.len()) {
+        return Err(ApiError::new(
+            "ValidationException",
+            "Value at 'names' failed to satisfy constraint: Member must have length between 1 and 10",
+        ));
+    }
+    for name in &names {
+        let Caller {
+            account, region, ..
+        } = caller;
+        let name = name.trim_start_matches('/');
+        let arn = format!("arn:aws:ssm:{region}:{account}:parameter/{name}");
+        authorize(services, caller, "ssm:DeleteParameters", &arn)?;
+    }
+    let call = Call {
+        service: "ssm",
+        action: "DeleteParameters",
+        parameters: json!({"names": names}),
+    };
+    record(services, caller, &call);
+    Ok(json!({"DeletedParameters": [], "InvalidParameters": names}))
 }
 
 fn get_automation_execution(

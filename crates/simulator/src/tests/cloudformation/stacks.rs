@@ -3,6 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Lab;
+use crate::services::organizations::MANAGEMENT;
+use crate::wire::api::Caller;
 
 const ONE: &str = "Resources: {Q: {Type: 'AWS::SQS::Queue', Properties: {QueueName: one}}}";
 
@@ -268,4 +270,87 @@ fn change_set_previews_and_executes() {
         lab.refused("ExecuteChangeSet", &name)
             .starts_with("InvalidChangeSetStatus")
     );
+}
+
+const RULE: &str = r#"{"Resources": {
+    "Q": {"Type": "AWS::SQS::Queue", "Properties": {}},
+    "Rule": {"Type": "AWS::Events::Rule", "Properties": {
+        "EventPattern": {"source": ["aws.iam"]},
+        "Targets": [{"Id": "q", "Arn": {"Fn::GetAtt": ["Q", "Arn"]},
+            "DeadLetterConfig": {"Arn": {"Fn::GetAtt": ["Q", "Arn"]}}}]}}}}"#;
+
+impl Lab {
+    /// The drift of each resource, as detected now.
+    fn drift(&mut self, stack: &str) -> Vec<(String, String)> {
+        self.ok("DetectStackDrift", &json!({"StackName": stack}));
+        self.wait(60.0);
+        let drifts = self.ok("DescribeStackResourceDrifts", &json!({"StackName": stack}));
+        let drifts = drifts["StackResourceDrifts"].as_array().unwrap();
+        let text = |it: &Value, field: &str| it[field].as_str().unwrap().to_owned();
+        let pair = |it: &Value| {
+            let logical_id = text(it, "LogicalResourceId");
+            (logical_id, text(it, "StackResourceDriftStatus"))
+        };
+        drifts.iter().map(pair).collect()
+    }
+}
+
+#[test]
+fn drift_detection_reports_a_targets_dead_letter_queue_although_it_is_there() {
+    let mut lab = Lab::new();
+    lab.create("a", RULE);
+    let both = |rule: &str| {
+        let pair = |name: &str, status: &str| (name.to_owned(), status.to_owned());
+        vec![pair("Q", "IN_SYNC"), pair("Rule", rule)]
+    };
+    assert_eq!(lab.drift("a"), both("MODIFIED"));
+    lab.world.cloudformation.drift_reading.target_details = true;
+    assert_eq!(lab.drift("a"), both("IN_SYNC"));
+}
+
+#[test]
+fn a_drift_aware_change_set_restores_changed_and_deleted_resources() {
+    let mut lab = Lab::new();
+    lab.world.cloudformation.drift_reading.target_details = true;
+    lab.create("a", RULE);
+    let change_set = |lab: &mut Lab, mode: Option<&str>| {
+        let name = json!({"StackName": "a", "ChangeSetName": "revert"});
+        let mut create = name.clone();
+        create["UsePreviousTemplate"] = json!(true);
+        create["DeploymentMode"] = json!(mode);
+        lab.ok("CreateChangeSet", &create);
+        lab.wait(30.0);
+        lab.ok("DescribeChangeSet", &name)
+    };
+    let empty = change_set(&mut lab, Some("REVERT_DRIFT"));
+    assert_eq!(empty["Status"], "FAILED");
+    lab.ok(
+        "DeleteChangeSet",
+        &json!({"StackName": "a", "ChangeSetName": "revert"}),
+    );
+    let rule = lab.physical_id("a", "Rule").unwrap();
+    let queue = lab.physical_id("a", "Q").unwrap();
+    let caller = Caller {
+        account: MANAGEMENT.to_owned(),
+        region: "eu-central-1".to_owned(),
+        arn: format!("arn:aws:iam::{MANAGEMENT}:root"),
+        role: None,
+    };
+    for (service, action, input) in [
+        ("events", "DisableRule", json!({"Name": rule})),
+        ("sqs", "DeleteQueue", json!({"QueueUrl": queue})),
+    ] {
+        lab.world.call(&caller, service, action, &input).unwrap();
+    }
+    let ready = change_set(&mut lab, Some("REVERT_DRIFT"));
+    assert_eq!(ready["Status"], "CREATE_COMPLETE", "{ready:#}");
+    assert_eq!(ready["DeploymentMode"], "REVERT_DRIFT");
+    lab.ok(
+        "ExecuteChangeSet",
+        &json!({"StackName": "a", "ChangeSetName": "revert"}),
+    );
+    lab.wait(60.0);
+    assert_eq!(lab.status("a"), "UPDATE_COMPLETE");
+    let statuses: Vec<String> = lab.drift("a").into_iter().map(|it| it.1).collect();
+    assert_eq!(statuses, ["IN_SYNC", "IN_SYNC"]);
 }

@@ -103,6 +103,75 @@ fn global_services_record_in_us_east_1_only() {
 }
 
 #[test]
+fn sign_ins_of_root_users_appear_in_us_east_1_and_others_where_the_endpoint_is() {
+    let mut fleet = Fleet::deployed();
+    let mut event = sign_in_event();
+    let trace = emit(&mut fleet.world, MEMBER, "us-east-2", event.clone());
+    assert!(
+        trace.hops.iter().all(|hop| hop.region == "us-east-2"),
+        "{trace:#?}"
+    );
+    assert_eq!(stop(&trace).detail, "the bus has no rules");
+    event["detail"]["userIdentity"]["type"] = json!("Root");
+    let trace = emit(&mut fleet.world, MEMBER, "us-east-2", event);
+    assert_eq!(trace.hops[0].region, "us-east-1");
+}
+
+#[test]
+fn sign_ins_to_identity_center_appear_in_the_management_account() {
+    let mut fleet = Fleet::deployed();
+    let event = json!({
+        "detail-type": "AWS Service Event via CloudTrail", "source": "aws.signin",
+        "detail": {"eventName": "UserAuthentication", "eventSource": "signin.amazonaws.com"},
+    });
+    let trace = emit(&mut fleet.world, MEMBER, HOME, event);
+    assert_eq!(
+        trace.hops[0].account,
+        crate::services::organizations::MANAGEMENT
+    );
+}
+
+#[test]
+fn the_envelope_has_another_id_than_the_record() {
+    let mut fleet = Fleet::deployed();
+    let mut event = sign_in_event();
+    event["detail"]["eventID"] = event["id"].clone();
+    let record = event["id"].as_str().unwrap().to_owned();
+    let trace = emit(&mut fleet.world, MEMBER, SPOKE_REGION, event);
+    assert_ne!(trace.event_id, record);
+}
+
+#[test]
+fn read_only_calls_are_withheld_by_name_and_flag() {
+    let reads = |name: &str, flag: bool| {
+        let mut fleet = Fleet::deployed();
+        fleet.make(
+            MEMBER,
+            HOME,
+            "Reads",
+            "AWS::Events::Rule",
+            json!({"Name": "reads", "State": "ENABLED", "EventPattern": {"source": ["aws.kms"]}}),
+        );
+        let event = json!({
+            "detail-type": "AWS API Call via CloudTrail", "source": "aws.kms",
+            "detail": {"eventName": name, "readOnly": flag, "managementEvent": true},
+        });
+        let trace = emit(&mut fleet.world, MEMBER, HOME, event);
+        let hop = trace
+            .hops
+            .iter()
+            .find(|hop| hop.link.starts_with("rule reads"));
+        !hop.unwrap().detail.contains("read-only")
+    };
+    assert!(!reads("ListKeys", true) && !reads("DescribeKey", true));
+    assert!(
+        reads("Decrypt", true),
+        "marked read-only, but named otherwise"
+    );
+    assert!(reads("GetKeyPolicy", false), "named so, but not marked");
+}
+
+#[test]
 fn read_only_calls_need_a_rule_that_asks_for_them() {
     let read_only = |state: &str| {
         let mut fleet = Fleet::deployed();
@@ -249,4 +318,41 @@ fn only_the_management_account_creates_an_organization_trail() {
             .to_string()
             .contains("management account")
     );
+}
+
+#[test]
+fn a_trail_names_its_key_by_arn_whatever_created_it() {
+    let mut fleet = Fleet::deployed();
+    let key = |fleet: &mut Fleet| {
+        let trail = fleet.call(MANAGEMENT, "cloudtrail", "GetTrail", json!({"Name": TRAIL}));
+        let key = trail.unwrap()["Trail"]["KmsKeyId"].clone();
+        key.as_str().unwrap().to_owned()
+    };
+    let prefix = format!("arn:aws:kms:{HOME}:{ARCHIVE}:key/");
+    assert!(key(&mut fleet).starts_with(&prefix), "{}", key(&mut fleet));
+    let alias = format!("arn:aws:kms:{HOME}:{ARCHIVE}:alias/gizmos-trail");
+    let update = json!({"Name": TRAIL, "KmsKeyId": alias});
+    fleet
+        .call(MANAGEMENT, "cloudtrail", "UpdateTrail", update)
+        .unwrap();
+    assert!(key(&mut fleet).starts_with(&prefix), "{}", key(&mut fleet));
+}
+
+#[test]
+fn a_trail_whose_selectors_leave_an_event_out_sends_nothing() {
+    let mut fleet = Fleet::deployed();
+    let selectors = json!({"TrailName": TRAIL, "AdvancedEventSelectors": [{"FieldSelectors": [
+        {"Field": "eventCategory", "Equals": ["Management"]},
+        {"Field": "eventName", "NotEquals": ["ConsoleLogin"]}]}]});
+    let put = fleet
+        .call(MANAGEMENT, "cloudtrail", "PutEventSelectors", selectors)
+        .unwrap();
+    assert_eq!(put["EventSelectors"], Value::Null);
+    let trace = fleet.sign_in();
+    assert!(stop(&trace).detail.contains("leave this event out"));
+    let all = json!({"TrailName": TRAIL, "EventSelectors": [{"ReadWriteType": "All"}]});
+    fleet
+        .call(MANAGEMENT, "cloudtrail", "PutEventSelectors", all)
+        .unwrap();
+    assert!(fleet.sign_in().hops.len() > 1);
 }

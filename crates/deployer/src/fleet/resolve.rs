@@ -1,4 +1,5 @@
-//! Resolves template values for one account and Region, and compares policies by meaning.
+//! Resolves template values for one account and Region, as far as that is possible outside of
+//! CloudFormation.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,7 @@ use serde_json::{Map, Value};
 use crate::ports::Location;
 
 /// Stands for values that only CloudFormation knows, such as another resource's ARN.
-const UNKNOWN: &str = "\u{0}unknown";
+pub(crate) const UNKNOWN: &str = "\u{0}unknown";
 
 /// The location and parameters of a deployment.
 #[derive(Clone, Copy, Debug)]
@@ -15,33 +16,43 @@ pub(crate) struct Context<'a> {
     pub(crate) location: &'a Location,
     /// Includes the template's defaults.
     pub(crate) parameters: &'a BTreeMap<String, String>,
+    /// Values of resources by `LogicalId` (for `Ref`) and `LogicalId.Attribute`, where known.
+    pub(crate) resources: &'a BTreeMap<String, String>,
+}
+
+/// The AWS partition of a Region, the second part of every ARN.
+pub(crate) fn partition(region: &str) -> &'static str {
+    if region.starts_with("cn-") {
+        "aws-cn"
+    } else if region.starts_with("us-gov-") {
+        "aws-us-gov"
+    } else if region.starts_with("eusc-") {
+        "aws-eusc"
+    } else {
+        "aws"
+    }
+}
+
+/// The suffix of host names in a Region's partition.
+pub(crate) fn url_suffix(region: &str) -> &'static str {
+    match partition(region) {
+        "aws-cn" => "amazonaws.com.cn",
+        "aws-eusc" => "amazonaws.eu",
+        _ => "amazonaws.com",
+    }
 }
 
 impl Context<'_> {
     fn reference(&self, name: &str) -> Option<String> {
-        let china = self.location.region.starts_with("cn-");
+        let region = &self.location.region;
         match name {
             "AWS::AccountId" => Some(self.location.account.clone()),
-            "AWS::Region" => Some(self.location.region.clone()),
-            "AWS::Partition" => Some(
-                if china {
-                    "aws-cn"
-                } else if self.location.region.starts_with("us-gov-") {
-                    "aws-us-gov"
-                } else {
-                    "aws"
-                }
-                .to_owned(),
-            ),
-            "AWS::URLSuffix" => Some(
-                if china {
-                    "amazonaws.com.cn"
-                } else {
-                    "amazonaws.com"
-                }
-                .to_owned(),
-            ),
-            _ => self.parameters.get(name).cloned(),
+            "AWS::Region" => Some(region.clone()),
+            "AWS::Partition" => Some(partition(region).to_owned()),
+            "AWS::URLSuffix" => Some(url_suffix(region).to_owned()),
+            _ => (self.parameters.get(name))
+                .or_else(|| self.resources.get(name))
+                .cloned(),
         }
     }
 
@@ -76,6 +87,10 @@ impl Context<'_> {
                 };
                 match (key.as_str(), argument) {
                     ("Ref", Value::String(name)) => known(self.reference(name)),
+                    ("Fn::GetAtt", Value::Array(path)) => {
+                        let path: Vec<&str> = path.iter().filter_map(Value::as_str).collect();
+                        known(self.resources.get(&path.join(".")).cloned())
+                    }
                     ("Fn::Sub", Value::String(text)) => known(self.substitute(text, None)),
                     ("Fn::Sub", Value::Array(pair)) => match pair.as_slice() {
                         [Value::String(text), Value::Object(own)] => {
@@ -114,66 +129,6 @@ impl Context<'_> {
     }
 }
 
-/// Whether IAM treats two policies as equal, regardless of notation.
-pub(crate) fn same_policy(expected: &Value, actual: &Value) -> bool {
-    let expected = statements(expected);
-    let mut actual = statements(actual);
-    expected.len() == actual.len()
-        && expected.iter().all(|statement| {
-            let found = actual.iter().position(|other| same(statement, other));
-            found.map(|index| actual.swap_remove(index)).is_some()
-        })
-}
-
-fn statements(policy: &Value) -> Vec<Value> {
-    match policy.get("Statement") {
-        Some(Value::Array(statements)) => statements.iter().map(normal).collect(),
-        Some(one) => vec![normal(one)],
-        None => Vec::new(),
-    }
-}
-
-/// Normalizes equivalent notations: a list of one becomes its element, `{"AWS": "*"}` becomes
-/// `"*"`, a boolean becomes a string, and lists are sorted.
-fn normal(value: &Value) -> Value {
-    match value {
-        Value::Object(map) if map.len() == 1 && map.get("AWS") == Some(&Value::from("*")) => {
-            Value::from("*")
-        }
-        Value::Object(map) => map
-            .iter()
-            .map(|(key, value)| (key.clone(), normal(value)))
-            .collect::<Map<String, Value>>()
-            .into(),
-        Value::Array(items) => {
-            let mut items: Vec<Value> = items.iter().map(normal).collect();
-            items.sort_by_key(Value::to_string);
-            match items.as_slice() {
-                [one] => one.clone(),
-                _ => Value::Array(items),
-            }
-        }
-        Value::Bool(flag) => Value::from(flag.to_string()),
-        Value::Number(number) => Value::from(number.to_string()),
-        other => other.clone(),
-    }
-}
-
-fn same(expected: &Value, actual: &Value) -> bool {
-    match (expected, actual) {
-        (Value::String(text), _) if text == UNKNOWN => true,
-        (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len()
-                && a.iter()
-                    .all(|(key, value)| b.get(key).is_some_and(|other| same(value, other)))
-        }
-        (Value::Array(a), Value::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
-        }
-        (a, b) => a == b,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,9 +137,11 @@ mod tests {
     fn context_check(template: &Value, expected: &Value) {
         let parameters = BTreeMap::from([("BusName".to_owned(), "gizmos".to_owned())]);
         let location = Location::new("333344445555", "eu-central-1");
+        let resources = BTreeMap::from([("Queue.Arn".to_owned(), "arn:queue".to_owned())]);
         let context = Context {
             location: &location,
             parameters: &parameters,
+            resources: &resources,
         };
         assert_eq!(context.resolve(template), *expected);
     }
@@ -201,20 +158,10 @@ mod tests {
         );
         context_check(&json!({"Fn::Sub": "${!literal}"}), &json!("${literal}"));
         context_check(&json!({"Fn::GetAtt": ["Key", "Arn"]}), &json!(UNKNOWN));
-    }
-
-    #[test]
-    fn policies_are_compared_by_meaning() {
-        let ours = json!({"Version": "2012-10-17", "Statement": [{
-            "Effect": "Allow", "Principal": "*", "Action": ["events:PutEvents"],
-            "Resource": UNKNOWN, "Condition": {"Bool": {"aws:SecureTransport": false}}}]});
-        let theirs = json!({"Statement": {
-            "Action": "events:PutEvents", "Effect": "Allow", "Principal": {"AWS": "*"},
-            "Resource": "arn:aws:events:…", "Condition": {"Bool": {"aws:SecureTransport": "false"}}}});
-        assert!(same_policy(&ours, &theirs));
-        let mut other = theirs;
-        other["Statement"]["Action"] = json!("events:*");
-        assert!(!same_policy(&ours, &other));
-        assert!(!same_policy(&ours, &json!(null)));
+        context_check(
+            &json!({"Fn::GetAtt": ["Queue", "Arn"]}),
+            &json!("arn:queue"),
+        );
+        context_check(&json!({"Fn::Sub": "${Queue.Arn}/*"}), &json!("arn:queue/*"));
     }
 }
