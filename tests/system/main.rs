@@ -25,6 +25,7 @@ mod fleet;
 mod format;
 mod hostile;
 mod in_process;
+mod membership;
 mod new_rule;
 mod permissions;
 mod policies;
@@ -32,6 +33,7 @@ mod preflight;
 mod proof;
 mod regions;
 mod rerun;
+mod rule_edits;
 mod sigma;
 mod workflows;
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -154,6 +154,8 @@ pub struct Aws {
     identity: Arc<OnceCell<Identity>>,
     /// The most recent sessions of the access role, by account.
     sessions: Arc<Mutex<BTreeMap<String, Session>>>,
+    /// Whether a member's Regions must be asked for in the member.
+    asks_members: Arc<AtomicBool>,
 }
 
 /// A session of the access role in one account.
@@ -225,6 +227,7 @@ impl Aws {
             requests,
             identity: Arc::new(OnceCell::new()),
             sessions: Arc::new(Mutex::new(BTreeMap::new())),
+            asks_members: Arc::new(AtomicBool::new(false)),
         }
     }
 
@@ -291,6 +294,11 @@ impl Aws {
     /// AWS's clock, to be read off a client's responses.
     pub(crate) fn clock(&self) -> Clock {
         self.clock.clone()
+    }
+
+    /// Whether a member's Regions must be asked for in the member, with the access role.
+    pub(crate) fn asks_members(&self) -> &AtomicBool {
+        &self.asks_members
     }
 
     /// Rate limits shared by all clients.

@@ -1,7 +1,9 @@
 //! AWS Organizations and STS.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::Ordering;
 
+use aws_config::SdkConfig;
 use aws_sdk_account::types::RegionOptStatus;
 use aws_sdk_cloudformation::config::retry::RetryConfig;
 use aws_sdk_cloudformation::types::{CallAs, OrganizationStatus};
@@ -84,6 +86,52 @@ impl Aws {
         }
         Ok(paths)
     }
+
+    /// The management account's Regions with one of these states.
+    async fn management_regions(
+        &self,
+        wanted: &[RegionOptStatus],
+    ) -> Result<Option<Vec<String>>, CloudError> {
+        let config = if self.call_as() == CallAs::SelfValue {
+            self.base().clone()
+        } else {
+            // Only the management account may list its own Regions.
+            let organization = self.describe_organization().await?;
+            let home = self.home_region();
+            let management = Location::new(organization.management_account, home);
+            match self.at(&management).await {
+                Ok(config) => config,
+                Err(error) if error.is_denied() => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        };
+        self.regions(&config, None, wanted).await.map(Some)
+    }
+
+    /// An account's Regions with one of these states: the caller's own, or a member's.
+    async fn regions(
+        &self,
+        config: &SdkConfig,
+        account: Option<&str>,
+        wanted: &[RegionOptStatus],
+    ) -> Result<Vec<String>, CloudError> {
+        let client = aws_sdk_account::Client::new(&Aws::briefly(config));
+        self.list_optional("account:ListRegions", |token| async {
+            let page = client
+                .list_regions()
+                .set_account_id(account.map(str::to_owned))
+                .set_region_opt_status_contains(Some(wanted.to_vec()))
+                .max_results(REGIONS_PAGE)
+                .set_next_token(token)
+                .send()
+                .await
+                .map_err(|e| cloud_error("account:ListRegions", &e))?;
+            let regions = page.regions.unwrap_or_default().into_iter();
+            let names = regions.filter_map(|region| region.region_name);
+            Ok((names.collect(), page.next_token))
+        })
+        .await
+    }
 }
 
 impl Organizations for Aws {
@@ -148,37 +196,36 @@ impl Organizations for Aws {
     }
 
     async fn enabled_regions(&self) -> Result<Option<Vec<String>>, CloudError> {
-        let config = if self.call_as() == CallAs::SelfValue {
-            self.base().clone()
-        } else {
-            // Only the management account may list the Regions of another account.
-            let organization = self.describe_organization().await?;
-            let home = self.home_region();
-            let management = Location::new(organization.management_account, home);
-            match self.at(&management).await {
-                Ok(config) => config,
-                Err(error) if error.is_denied() => return Ok(None),
+        let wanted = [RegionOptStatus::Enabled, RegionOptStatus::EnabledByDefault];
+        self.management_regions(&wanted).await
+    }
+
+    async fn opt_in_regions(&self) -> Result<Option<Vec<String>>, CloudError> {
+        self.management_regions(&[RegionOptStatus::Enabled]).await
+    }
+
+    async fn member_regions(&self, account: &str) -> Result<Option<Vec<String>>, CloudError> {
+        let wanted = [RegionOptStatus::Enabled, RegionOptStatus::EnabledByDefault];
+        if !self.asks_members().load(Ordering::Relaxed) {
+            match self.regions(self.base(), Some(account), &wanted).await {
+                Ok(regions) => return Ok(Some(regions)),
+                // Account Management may have no trusted access. That is so for every account.
+                Err(error) if error.is_denied() => {
+                    self.asks_members().store(true, Ordering::Relaxed);
+                }
                 Err(error) => return Err(error),
             }
+        }
+        let location = Location::new(account, self.home_region());
+        let answer = match self.at(&location).await {
+            Ok(config) => self.regions(&config, None, &wanted).await,
+            Err(error) => Err(error),
         };
-        let client = aws_sdk_account::Client::new(&Aws::briefly(&config));
-        let regions = self
-            .list_optional("account:ListRegions", |token| async {
-                let page = client
-                    .list_regions()
-                    .region_opt_status_contains(RegionOptStatus::Enabled)
-                    .region_opt_status_contains(RegionOptStatus::EnabledByDefault)
-                    .max_results(REGIONS_PAGE)
-                    .set_next_token(token)
-                    .send()
-                    .await
-                    .map_err(|e| cloud_error("account:ListRegions", &e))?;
-                let regions = page.regions.unwrap_or_default().into_iter();
-                let names = regions.filter_map(|region| region.region_name);
-                Ok((names.collect(), page.next_token))
-            })
-            .await?;
-        Ok(Some(regions))
+        match answer {
+            Ok(regions) => Ok(Some(regions)),
+            Err(error) if error.is_denied() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn delegated_administrators(&self, principal: &str) -> Result<Vec<String>, CloudError> {

@@ -9,7 +9,7 @@ use compiler::organization::{
     Accounts, Artifacts, Forward, Organization, Protocol, Publish, RegionSource, Subscription,
     TargetScope, Topic, Topology, Trail, Wave,
 };
-use compiler::{Bundle, Templates};
+use compiler::{Bundle, Placement, Templates};
 use eventbridge_pattern::Pattern;
 use fastrand::Rng;
 use rules::{Message, Response, Rule, Severity, Status};
@@ -116,10 +116,10 @@ impl Input {
         Ok(input)
     }
 
-    /// The compiled bundle.
-    pub(crate) fn bundle(&self) -> Result<Bundle> {
+    /// The bundle, compiled for a fleet that carries rules already.
+    pub(crate) fn bundle(&self, placement: &Placement) -> Result<Bundle> {
         let (bundle, diagnostics) =
-            compiler::compile(&self.rules, &self.organization, templates()?);
+            compiler::compile_onto(&self.rules, &self.organization, templates()?, placement);
         match bundle {
             Some(bundle) => Ok(bundle),
             None => bail!(

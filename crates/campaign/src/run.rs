@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Error, Result};
-use compiler::Bundle;
+use compiler::{Bundle, OWNERSHIP_TAG, Placement};
 use deployer::{ApplyOutcome, ApplyReport};
 use fastrand::Rng;
 use serde_json::{Value, json};
@@ -126,10 +126,22 @@ impl Runner<'_> {
         }
     }
 
+    /// The bundle for the present fleet.
+    fn bundle(&self) -> Result<Bundle> {
+        let mut placement = Placement::default();
+        for (name, set) in &self.lab.simulator.fleet().stack_sets {
+            let (key, value) = OWNERSHIP_TAG;
+            if set.source.tags().get(key).is_some_and(|it| it == value) {
+                placement.add(name, set.source.template());
+            }
+        }
+        self.input.bundle(&placement)
+    }
+
     /// Deploys, with crashes in between, until another process would change nothing; then checks
     /// the result.
     async fn deployment(&mut self, rng: &mut Rng) -> Result<Option<ApplyOutcome>> {
-        let bundle = self.input.bundle()?;
+        let mut bundle = self.bundle()?;
         self.run.counts.deployments += 1;
         let mut kills = if rng.u8(..4) == 0 {
             0
@@ -139,6 +151,7 @@ impl Runner<'_> {
         let mut last: Option<ApplyReport> = None;
         for _ in 0..ATTEMPTS {
             let kill = (kills > 0).then(|| random_kill(rng));
+            bundle = self.bundle()?;
             match self.process(&bundle, kill).await {
                 Process::Killed => {
                     kills -= 1;
@@ -417,7 +430,7 @@ impl Runner<'_> {
             outcome,
             None | Some(ApplyOutcome::Done | ApplyOutcome::NothingToDo | ApplyOutcome::Blocked)
         );
-        let settled = settled || self.lab.blocks(&self.input.bundle()?);
+        let settled = settled || self.lab.blocks(&self.bundle()?);
         if !settled && self.run.broken.is_empty() {
             self.broke(vec![Broken {
                 invariant: Invariant::Ends,
@@ -445,7 +458,7 @@ impl Runner<'_> {
 
     /// Checks that drift is reported exactly where stacks were changed directly.
     async fn drift(&mut self, done: &[Tampering]) -> Result<()> {
-        let bundle = self.input.bundle()?;
+        let bundle = self.bundle()?;
         let before = self.lab.simulator.journal_length();
         let deployer = self.deployer;
         let work = Box::pin(async {

@@ -47,7 +47,8 @@ impl Deployment {
     }
 }
 
-/// Plans and applies, and shows the plan first. `None` if the user interrupted it.
+/// Plans and applies, and shows the plan first. Writes the deployed templates to the project's
+/// output folder. `None` if the user interrupted it.
 pub(crate) async fn deploy(
     invocation: &Invocation<'_>,
     connection: &Connection,
@@ -59,7 +60,9 @@ pub(crate) async fn deploy(
     let saved = saved.map(|path| saved_plan::basis(environment, path));
     let saved = saved.transpose()?;
     let observed = deployer::observe_settled(&connection.cloud, &compiled.bundle).await?;
-    let plan = deployer::plan(&compiled.bundle, &observed);
+    let bundle = compiled.bundle_for(&observed)?;
+    bundle.write(&compiled.project.default_output)?;
+    let plan = deployer::plan(&bundle, &observed);
     let refused = saved.and_then(|saved| saved_plan::outdated(&saved, &plan.basis));
     if refused.is_some() {
         return Ok(Some(Deployment {
@@ -82,13 +85,7 @@ pub(crate) async fn deploy(
         environment.note_text(&report::plan::terminal(&plan));
     }
     let progress = Display::new(environment);
-    let work = deployer::apply::apply_with(
-        &connection.cloud,
-        &compiled.bundle,
-        &plan,
-        &progress,
-        options,
-    );
+    let work = deployer::apply::apply_with(&connection.cloud, &bundle, &plan, &progress, options);
     let applied = detach::detachable(environment, &connection.cloud, &progress, work).await;
     let Some(report) = applied.transpose()? else {
         return Ok(None);

@@ -3,6 +3,7 @@
 use anyhow::Result;
 use compiler::Bundle;
 use compiler::organization::Organization;
+use deployer::Observed;
 use serde_json::json;
 
 use crate::arguments::{Format, ProjectArguments};
@@ -23,6 +24,18 @@ pub(crate) struct Compiled {
     pub(crate) project: Project,
     pub(crate) bundle: Bundle,
     pub(crate) organization: Organization,
+}
+
+impl Compiled {
+    /// The bundle for this fleet: rules stay in the stack sets that carry them. Only a fleet with
+    /// several stack sets of a part makes a difference.
+    pub(crate) fn bundle_for(&self, observed: &Observed) -> Result<Bundle> {
+        let placement = observed.placement();
+        if placement.is_empty() {
+            return Ok(self.bundle.clone());
+        }
+        self.project.bundle_onto(&placement)
+    }
 }
 
 impl<'a> Invocation<'a> {

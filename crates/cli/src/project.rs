@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use anyhow::{Context, Result, bail};
 use compiler::organization::{self, Organization};
-use compiler::{Bundle, Templates};
+use compiler::{Bundle, Placement, Templates};
 use rules::{Library, Rule, TestOutcome};
 use syntax::{Diagnostic, SourceFile};
 
@@ -31,6 +32,8 @@ pub(crate) struct Project {
     pub(crate) organization_file: PathBuf,
     /// `None` if there are errors.
     pub(crate) bundle: Option<Bundle>,
+    /// `None` if the template sources can't be read.
+    templates: Option<Templates>,
     /// All diagnostics of all files, including failed tests.
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// Folder for compiled templates, unless the user names another.
@@ -85,9 +88,28 @@ impl Project {
             organization,
             organization_file: files.environment.shown(&file),
             bundle,
+            templates,
             diagnostics,
             default_output: files.resolve(Path::new("target/stacksets")),
         }
+    }
+
+    /// The bundle for a fleet on which rules may already be deployed: they stay in their stack sets.
+    pub(crate) fn bundle_onto(&self, placement: &Placement) -> Result<Bundle> {
+        let (Some(organization), Some(templates)) = (&self.organization, &self.templates) else {
+            bail!("the project has errors");
+        };
+        let rules = &self.rule_library.rules;
+        let (bundle, diagnostics) =
+            compiler::compile_onto(rules, organization, templates, placement);
+        let errors = diagnostics.iter().filter(|it| it.is_error());
+        let messages: Vec<&str> = errors.map(|it| it.message.as_str()).collect();
+        bundle.with_context(|| {
+            format!(
+                "the rules don't fit the deployed stack sets: {}",
+                messages.join("; ")
+            )
+        })
     }
 
     /// Compiles again for an organization whose Regions are resolved; the rules and tests stay. Adds
@@ -197,7 +219,7 @@ impl Files<'_> {
 }
 
 /// Finds a rule by id; otherwise returns an error message for the user.
-pub(crate) fn rule<'l>(library: &'l Library, id: &str) -> Result<&'l Rule, String> {
+pub(crate) fn rule<'l>(library: &'l Library, id: &str) -> std::result::Result<&'l Rule, String> {
     if let Some(rule) = library.rules.iter().find(|rule| rule.id == id) {
         return Ok(rule);
     }

@@ -75,7 +75,11 @@ fn read(environment: &Environment, path: &Path) -> Result<Saved> {
 pub(crate) fn outdated(saved: &Basis, now: &Basis) -> Option<&'static str> {
     match (saved.bundle == now.bundle, saved.fleet == now.fleet) {
         (true, true) => None,
-        (false, _) => Some("rules or organization file have changed since the plan was made"),
+        // The bundle also depends on which stack sets carry which rules.
+        (false, false) => Some(
+            "rules, organization file, accounts or stacks have changed since the plan was made",
+        ),
+        (false, true) => Some("rules or organization file have changed since the plan was made"),
         (true, false) => Some("accounts or stacks have changed since the plan was made"),
     }
 }
@@ -117,7 +121,7 @@ mod tests {
         };
         let now = basis("b", "f");
         assert_eq!(outdated(&basis("b", "f"), &now), None);
-        assert!(outdated(&basis("x", "x"), &now).is_some_and(|it| it.starts_with("rules")));
+        assert!(outdated(&basis("x", "x"), &now).is_some_and(|it| it.starts_with("rules, ")));
         assert!(outdated(&basis("b", "x"), &now).is_some_and(|it| it.starts_with("accounts")));
     }
 }

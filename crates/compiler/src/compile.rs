@@ -8,13 +8,14 @@ use rules::Rule;
 use syntax::{Diagnostic, nearest};
 
 use crate::canary::CanaryKind;
-use crate::emit::{self, Rendered};
+use crate::emit::{self, Rendered, Shard};
 use crate::forward::{self, Forwarder};
 use crate::organization::{ARTIFACT_PREFIX, Organization, Publish, Topic, Topology};
+use crate::placement;
 use crate::view::{self, Names};
 use crate::{
-    AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets, Templates, findings,
-    limits, protection, unwatched,
+    AccountFilter, Bundle, Item, Members, OWNERSHIP_TAG, Part, Placement, StackSet, Targets,
+    Templates, findings, limits, protection, unwatched,
 };
 
 /// Log files with a much longer retention move to archive storage after this many days: archive
@@ -34,6 +35,19 @@ pub fn compile(
     organization: &Organization,
     templates: &Templates,
 ) -> (Option<Bundle>, Vec<Diagnostic>) {
+    compile_onto(library, organization, templates, &Placement::default())
+}
+
+/// Compiles like [`compile`], and keeps rules in the stack sets that carry them now.
+///
+/// If the rules need several stack sets, their distribution depends on what is deployed: a rule that
+/// moved for no reason would be missing, or alert twice, while both stack sets are updated.
+pub fn compile_onto(
+    library: &[Rule],
+    organization: &Organization,
+    templates: &Templates,
+    placement: &Placement,
+) -> (Option<Bundle>, Vec<Diagnostic>) {
     let deployed: Vec<Cow<'_, Rule>> = library
         .iter()
         .filter(|rule| rule.is_deployed())
@@ -44,7 +58,8 @@ pub fn compile(
     let mut compiler = Compiler {
         organization,
         templates,
-        names: Names::new(&rules, organization),
+        placement,
+        names: Names::new(&rules, organization, placement),
         diagnostics: Vec::new(),
         stack_sets: Vec::new(),
     };
@@ -84,13 +99,15 @@ pub(crate) struct Routed<'c> {
 
 /// A resource of the spoke template.
 enum SpokeItem<'s, 'c> {
-    Forwarder(&'s Forwarder),
+    /// The forwarders of one group of sources, which stay together.
+    Forwarders(&'s [Forwarder]),
     Response(&'s Routed<'c>),
 }
 
 struct Compiler<'c> {
     organization: &'c Organization,
     templates: &'c Templates,
+    placement: &'c Placement,
     names: Names,
     diagnostics: Vec<Diagnostic>,
     stack_sets: Vec<StackSet>,
@@ -299,8 +316,12 @@ impl<'c> Compiler<'c> {
         );
         self.detections(&detections);
 
-        let mut forwarders =
-            forward::forwarders(&rules, organization.forward, &mut self.diagnostics);
+        let mut forwarders = forward::forwarders(
+            &rules,
+            organization.forward,
+            self.placement,
+            &mut self.diagnostics,
+        );
         forwarders.extend(
             CanaryKind::ALL
                 .into_iter()
@@ -314,30 +335,23 @@ impl<'c> Compiler<'c> {
         let most = self.largest(&targets);
         let shards = emit::shards(
             detections,
-            |items| {
-                // The shard's number isn't known yet, so leave room for two digits. The first
-                // shard's names have no number, so it gets more room than it needs.
-                let context = view::hub_rules(items, self.organization, &self.names, 99);
-                emit::render(self.templates, Part::RulesHub, context, most)
+            |routed| self.home(Part::RulesHub, routed),
+            |number, items| {
+                let items: Vec<&Routed<'_>> = items.iter().map(|routed| **routed).collect();
+                let context = view::hub_rules(&items, self.organization, &self.names, number);
+                emit::attempt(self.templates, Part::RulesHub, context, most)
             },
             |routed| too_large(routed.rule, most),
         );
         let Some(shards) = self.accept(shards) else {
             return;
         };
-        let count = shards.len();
-        for (index, (items, _)) in shards.into_iter().enumerate() {
-            let context = view::hub_rules(items, self.organization, &self.names, index + 1);
-            let rendered = emit::render(self.templates, Part::RulesHub, context, most);
-            let Some(rendered) = self.accept(rendered) else {
-                return;
-            };
-            let Some(rendered) = rendered else {
-                // Never drop a rule silently.
-                self.diagnostics
-                    .extend(items.first().map(|routed| too_large(routed.rule, most)));
-                return;
-            };
+        for Shard {
+            number,
+            items,
+            rendered,
+        } in shards
+        {
             let organization = self.organization;
             let mut parameters = vec![
                 ("BusName".to_owned(), crate::organization::BUS.to_owned()),
@@ -367,8 +381,8 @@ impl<'c> Compiler<'c> {
                 rules: carried.collect(),
                 ..self.stack_set(
                     Part::RulesHub,
-                    shard_name("gizmos-rules-hub", index),
-                    &part_of("Detections on the hub's event bus", index, count),
+                    placement::name(Part::RulesHub, number),
+                    &part_of("Detections on the hub's event bus", number),
                     rendered,
                     parameters,
                     targets.clone(),
@@ -378,13 +392,8 @@ impl<'c> Compiler<'c> {
         }
     }
 
-    fn spokes(&mut self, forwarders: &[Forwarder], routed: &[Routed<'c>]) {
-        let responses = routed.iter().filter(|routed| routed.rule.respond.is_some());
-        let items: Vec<SpokeItem<'_, '_>> = forwarders
-            .iter()
-            .map(SpokeItem::Forwarder)
-            .chain(responses.map(SpokeItem::Response))
-            .collect();
+    /// Checks the quotas of the spokes' default buses.
+    fn check_spokes(&mut self, forwarders: &[Forwarder], routed: &[Routed<'c>]) {
         let regions = &self.organization.regions;
         let responders: Vec<&Rule> = routed
             .iter()
@@ -407,27 +416,45 @@ impl<'c> Compiler<'c> {
             regions,
             &mut self.diagnostics,
         );
+    }
 
-        let split = |items: &[SpokeItem<'_, '_>]| {
+    fn spokes(&mut self, forwarders: &[Forwarder], routed: &[Routed<'c>]) {
+        let responses = routed.iter().filter(|routed| routed.rule.respond.is_some());
+        let items: Vec<SpokeItem<'_, '_>> = forwarders
+            .chunk_by(|one, other| one.group == other.group)
+            .map(SpokeItem::Forwarders)
+            .chain(responses.map(SpokeItem::Response))
+            .collect();
+        self.check_spokes(forwarders, routed);
+
+        let split = |items: &[&SpokeItem<'_, '_>]| {
             let mut forwarders = Vec::new();
             let mut responses = Vec::new();
             for item in items {
                 match item {
-                    SpokeItem::Forwarder(forwarder) => forwarders.push(view::forwarder(forwarder)),
+                    SpokeItem::Forwarders(some) => forwarders.extend(some.iter()),
                     SpokeItem::Response(routed) => {
                         responses.extend(view::response(routed.rule, &self.names));
                     }
                 }
             }
-            context! { forwarders, responses }
+            context! { forwarders => view::forwarders(&forwarders), responses }
         };
         let most = self.largest(&self.everywhere());
         let shards = emit::shards(
             &items,
-            |items| emit::render(self.templates, Part::RulesSpoke, split(items), most),
+            |item| match item {
+                SpokeItem::Forwarders(some) => {
+                    let group = some.first().map(|it| it.group.clone());
+                    let item = Item::Forwarder(group.unwrap_or_default());
+                    self.placement.of(Part::RulesSpoke, &item)
+                }
+                SpokeItem::Response(routed) => self.home(Part::RulesSpoke, routed),
+            },
+            |_, items| emit::attempt(self.templates, Part::RulesSpoke, split(items), most),
             |item| match item {
                 SpokeItem::Response(routed) => too_large(routed.rule, most),
-                SpokeItem::Forwarder(_) => {
+                SpokeItem::Forwarders(_) => {
                     Diagnostic::error("limit::template", "a forwarder doesn't fit a template")
                 }
             },
@@ -435,16 +462,22 @@ impl<'c> Compiler<'c> {
         let Some(shards) = self.accept(shards) else {
             return;
         };
-        let count = shards.len();
-        for (index, (items, rendered)) in shards.into_iter().enumerate() {
+        for Shard {
+            number,
+            items,
+            rendered,
+        } in shards
+        {
             let mut rules = BTreeMap::new();
             let mut parameters = Vec::new();
             for item in items {
                 match item {
-                    SpokeItem::Forwarder(forwarder) => {
+                    SpokeItem::Forwarders(some) => {
                         parameters =
                             vec![("HubBusArn".to_owned(), self.organization.hub_bus_arn())];
-                        rules.insert(view::forwarder_id(forwarder), forwarder.rules.clone());
+                        for it in *some {
+                            rules.insert(it.logical_id.clone(), it.rules.clone());
+                        }
                     }
                     SpokeItem::Response(routed) => {
                         let ids = self.names.response(routed.rule);
@@ -454,14 +487,13 @@ impl<'c> Compiler<'c> {
             }
             let set = StackSet {
                 rules,
-                auto_deployment: true,
+                auto_deployment: self.follows_accounts(),
                 ..self.stack_set(
                     Part::RulesSpoke,
-                    shard_name("gizmos-rules-spoke", index),
+                    placement::name(Part::RulesSpoke, number),
                     &part_of(
                         "Forwarders and responses of every account and Region",
-                        index,
-                        count,
+                        number,
                     ),
                     rendered,
                     parameters,
@@ -483,12 +515,13 @@ impl<'c> Compiler<'c> {
             &[],
             targets,
         );
+        let follows_accounts = self.follows_accounts();
         if let Some(set) = self
             .stack_sets
             .last_mut()
             .filter(|set| set.part == Part::TopicLocal)
         {
-            set.auto_deployment = true;
+            set.auto_deployment = follows_accounts;
         }
 
         let rules: Vec<&Rule> = routed.iter().map(|routed| routed.rule).collect();
@@ -502,17 +535,22 @@ impl<'c> Compiler<'c> {
         let most = self.largest(&self.everywhere());
         let shards = emit::shards(
             routed,
-            |items| {
+            |routed| self.home(Part::RulesLocal, routed),
+            |_, items| {
                 let context = view::local_rules(items, organization, &self.names);
-                emit::render(self.templates, Part::RulesLocal, context, most)
+                emit::attempt(self.templates, Part::RulesLocal, context, most)
             },
             |routed| too_large(routed.rule, most),
         );
         let Some(shards) = self.accept(shards) else {
             return;
         };
-        let count = shards.len();
-        for (index, (items, rendered)) in shards.into_iter().enumerate() {
+        for Shard {
+            number,
+            items,
+            rendered,
+        } in shards
+        {
             let mut rules = BTreeMap::new();
             for routed in items {
                 let id = vec![routed.rule.id.clone()];
@@ -526,14 +564,13 @@ impl<'c> Compiler<'c> {
             }
             let set = StackSet {
                 rules,
-                auto_deployment: true,
+                auto_deployment: self.follows_accounts(),
                 ..self.stack_set(
                     Part::RulesLocal,
-                    shard_name("gizmos-rules-local", index),
+                    placement::name(Part::RulesLocal, number),
                     &part_of(
                         "Detections and responses of every account and Region",
-                        index,
-                        count,
+                        number,
                     ),
                     rendered,
                     Vec::new(),
@@ -616,6 +653,11 @@ impl<'c> Compiler<'c> {
         }
     }
 
+    /// Numbers of the stack sets that carry a rule now.
+    fn home(&self, part: Part, routed: &Routed<'_>) -> BTreeSet<usize> {
+        self.placement.of(part, &Item::Rule(routed.rule.id.clone()))
+    }
+
     fn accept<T>(&mut self, result: Result<T, Vec<Diagnostic>>) -> Option<T> {
         result
             .map_err(|diagnostics| self.diagnostics.extend(diagnostics))
@@ -641,6 +683,13 @@ impl<'c> Compiler<'c> {
             members: Some(members),
             management_regions: Vec::new(),
         }
+    }
+
+    /// Whether automatic deployment may follow accounts that join or move. It ignores account
+    /// filters, so that an excluded account would get its stacks, too.
+    /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-orgs-manage-auto-deployment.html>
+    fn follows_accounts(&self) -> bool {
+        self.organization.targets.exclude_accounts.is_empty()
     }
 
     /// Every watched account and Region.
@@ -720,18 +769,11 @@ fn too_large(rule: &Rule, most: usize) -> Diagnostic {
     .at(rule.location.clone())
 }
 
-fn shard_name(name: &str, index: usize) -> String {
-    if index == 0 {
-        name.to_owned()
-    } else {
-        format!("{name}-{}", index + 1)
-    }
-}
-
-fn part_of(description: &str, index: usize, count: usize) -> String {
-    if count == 1 {
+/// The description names no number of stack sets: it would change all of them when one is added.
+fn part_of(description: &str, number: usize) -> String {
+    if number == 1 {
         description.to_owned()
     } else {
-        format!("{description}, {} of {count}", index + 1)
+        format!("{description}, {number}")
     }
 }

@@ -4,6 +4,15 @@
 //! An event must reach the hub exactly once. Two forwarders that match the same event would send it
 //! twice, and every alert would be sent twice. So rules that may match the same event share a
 //! forwarder.
+//!
+//! That must hold while a rule edit reaches the accounts, too. CloudFormation creates and updates the
+//! resources of a stack in no order but that of `DependsOn`, and deletes others after that. So an
+//! event must not go from a forwarder that stays to another one, unless the other one comes first.
+//!
+//! Therefore sources are in groups, each with a forwarder, and stay in the group that they are deployed
+//! in: an edit changes the pattern of one forwarder in place. If a group's pattern gets too long, the
+//! fewest sources leave it, and the others become a new group: its forwarder is created before that of
+//! the old group is deleted, so their events come twice for a moment rather than not at all.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,18 +22,35 @@ use rules::Rule;
 use serde_json::{Map, Value, json};
 use syntax::Diagnostic;
 
-use crate::limits;
+use crate::emit::{self, Attempt};
 use crate::organization::Forward;
+use crate::placement::Placement;
+use crate::{limits, logical};
 
 /// A rule on the default bus that sends events to the hub.
 #[derive(Debug)]
 pub(crate) struct Forwarder {
+    /// The group of sources: a number, a hash of a single source, [`OTHER_GROUP`] or [`ANY_GROUP`].
+    pub(crate) group: String,
+    /// The sources of the group, or [`OTHER`] or [`ANY`].
+    pub(crate) sources: Vec<String>,
+    /// Unique among forwarders.
+    pub(crate) logical_id: String,
     pub(crate) pattern: Pattern,
     /// Whether it receives read-only calls.
     pub(crate) read_only: bool,
     /// Ids of the rules that need its events.
     pub(crate) rules: Vec<String>,
 }
+
+/// In place of a source: all that no other forwarder is for.
+pub const OTHER: &str = "other sources";
+/// In place of a source: any, because a rule names its sources inside `$or`.
+pub const ANY: &str = "any source";
+/// The group for [`OTHER`].
+pub(crate) const OTHER_GROUP: &str = "other";
+/// The group for [`ANY`].
+const ANY_GROUP: &str = "any";
 
 /// Fields with a single value per event. Rules that pin different values never match the same
 /// event.
@@ -39,6 +65,7 @@ const EXCLUSIVE: [&str; 4] = [
 pub(crate) fn forwarders(
     rules: &[&Rule],
     forward: Forward,
+    placement: &Placement,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Forwarder> {
     let mut wanted: Vec<Wanted<'_>> = rules
@@ -47,23 +74,295 @@ pub(crate) fn forwarders(
         .collect();
     wanted.sort_by(|a, b| a.key().cmp(&b.key()));
 
-    let groups = groups(&wanted);
-    let mut forwarders = Vec::new();
-    for read_only in [false, true] {
-        // A single rule that needs read-only calls is enough: its forwarder receives all other
-        // calls too.
-        let units: Vec<Unit> = groups
+    let Some(by_source) = BySource::new(&wanted) else {
+        let group = Group {
+            name: ANY_GROUP.to_owned(),
+            sources: vec![ANY.to_owned()],
+            members: wanted,
+        };
+        return group.forwarders(diagnostics);
+    };
+    let mut forwarders: Vec<Forwarder> = by_source
+        .rest()
+        .into_iter()
+        .flat_map(|group| group.forwarders(diagnostics))
+        .collect();
+    forwarders.extend(by_source.forwarders(placement, diagnostics));
+    forwarders
+}
+
+/// The rules by source.
+struct BySource<'w, 'r> {
+    /// Rules about each source, restricted to it.
+    narrow: BTreeMap<String, Vec<Wanted<'r>>>,
+    /// Rules about any source.
+    wide: Vec<(&'w Wanted<'r>, SourceTerms)>,
+}
+
+impl<'w, 'r> BySource<'w, 'r> {
+    /// `None` if a rule can't be divided by source.
+    fn new(wanted: &'w [Wanted<'r>]) -> Option<Self> {
+        let mut narrow: BTreeMap<String, Vec<Wanted<'r>>> = BTreeMap::new();
+        let mut wide = Vec::new();
+        for it in wanted {
+            match (it.sources(), source_terms(&it.pattern)) {
+                (None, SourceTerms::Nested) => return None,
+                (None, terms) => wide.push((it, terms)),
+                (Some([source]), _) => {
+                    let rule = Wanted::with(it.rule, it.pattern.clone());
+                    narrow.entry(source.clone()).or_default().push(rule);
+                }
+                (Some(_), SourceTerms::Nested) => return None,
+                (Some(sources), _) => {
+                    for source in sources {
+                        let pattern = with_source(&it.pattern, json!([source]))?;
+                        let rule = Wanted::with(it.rule, pattern);
+                        narrow.entry(source.clone()).or_default().push(rule);
+                    }
+                }
+            }
+        }
+        let by_source = BySource { narrow, wide };
+        let rest = by_source.rest();
+        let fits = |it: &Wanted<'_>| it.pattern.text().chars().count() <= limits::PATTERN;
+        rest.is_none_or(|rest| rest.members.iter().all(fits))
+            .then_some(by_source)
+    }
+
+    /// The rules about any source, restricted to those that no other rule is about.
+    fn rest(&self) -> Option<Group<'r>> {
+        let all: Vec<&String> = self.narrow.keys().collect();
+        let members: Vec<Wanted<'r>> = self
+            .wide
             .iter()
-            .filter(|group| group.iter().any(|wanted| wanted.rule.read_only) == read_only)
-            .flat_map(|group| units(group, diagnostics))
+            .filter_map(|(it, _)| {
+                let pattern = if all.is_empty() {
+                    it.pattern.clone()
+                } else {
+                    // The rule's own terms can't be kept, since a field has a single list of
+                    // alternatives. The hub discards the surplus from sources other than AWS.
+                    with_source(&it.pattern, json!([{"anything-but": all}]))?
+                };
+                Some(Wanted::with(it.rule, pattern))
+            })
             .collect();
-        forwarders.extend(filled(&units).into_iter().map(|unit| Forwarder {
+        (!members.is_empty()).then(|| Group {
+            name: OTHER_GROUP.to_owned(),
+            sources: vec![OTHER.to_owned()],
+            members,
+        })
+    }
+
+    /// The rules about these sources, as one group.
+    fn group(&self, name: &str, sources: &[&str]) -> Group<'r> {
+        let mut members = Vec::new();
+        for source in sources {
+            for it in self.narrow.get(*source).into_iter().flatten() {
+                members.push(Wanted::with(it.rule, it.pattern.clone()));
+            }
+        }
+        for (it, terms) in &self.wide {
+            let matching: Vec<&&str> = sources.iter().filter(|it| terms.include(it)).collect();
+            if !matching.is_empty()
+                && let Some(pattern) = with_source(&it.pattern, json!(matching))
+            {
+                members.push(Wanted::with(it.rule, pattern));
+            }
+        }
+        members.sort_by(|a, b| a.key().cmp(&b.key()));
+        Group {
+            name: name.to_owned(),
+            sources: sources.iter().map(|&source| source.to_owned()).collect(),
+            members,
+        }
+    }
+
+    /// The forwarders of all groups.
+    fn forwarders(
+        &self,
+        placement: &Placement,
+        diagnostics: &mut Vec<Diagnostic>,
+    ) -> Vec<Forwarder> {
+        let (sources, large): (Vec<&str>, Vec<&str>) = self
+            .narrow
+            .keys()
+            .map(String::as_str)
+            .partition(|source| self.group("", &[source]).fitting().is_some());
+        let shards = emit::shards(
+            &sources,
+            |source| placement.groups_of(source),
+            |number, sources| {
+                let sources: Vec<&str> = sources.iter().map(|source| **source).collect();
+                Ok(self.group(&number.to_string(), &sources).attempt())
+            },
+            |source| {
+                Diagnostic::error(
+                    "forward::too-long",
+                    format!("the rules about {source} don't fit into a forwarder"),
+                )
+            },
+        );
+        let shards = shards.unwrap_or_else(|problems| {
+            diagnostics.extend(problems);
+            Vec::new()
+        });
+        let mut taken = placement.groups();
+        taken.extend(shards.iter().map(|shard| shard.number));
+        let mut forwarders = Vec::new();
+        for shard in shards {
+            let kept: BTreeSet<&str> = shard.items.iter().map(|source| **source).collect();
+            let gives = self.narrow.keys().any(|source| {
+                placement.groups_of(source).contains(&shard.number)
+                    && !kept.contains(source.as_str())
+            });
+            if !gives {
+                forwarders.extend(shard.rendered);
+                continue;
+            }
+            let mut free = (1..=taken.len() + 1).filter(|number| !taken.contains(number));
+            let number = free.next().unwrap_or(shard.number);
+            taken.insert(number);
+            let sources: Vec<&str> = kept.into_iter().collect();
+            let group = self.group(&number.to_string(), &sources);
+            forwarders.extend(group.forwarders(diagnostics));
+        }
+        for source in large {
+            let group = self.group(&logical::hash(source), &[source]);
+            forwarders.extend(group.forwarders(diagnostics));
+        }
+        forwarders
+    }
+}
+
+/// The rules about some sources.
+struct Group<'r> {
+    /// Unique among groups.
+    name: String,
+    sources: Vec<String>,
+    members: Vec<Wanted<'r>>,
+}
+
+impl Group<'_> {
+    /// At most one forwarder that receives read-only calls and one that doesn't; `None` if that
+    /// doesn't fit.
+    fn fitting(&self) -> Option<Vec<Forwarder>> {
+        if self.least() > limits::PATTERN {
+            return None;
+        }
+        let groups = groups(&self.members);
+        let mut forwarders = Vec::new();
+        for read_only in [false, true] {
+            let units: Vec<Unit> = groups
+                .iter()
+                .filter(|group| is_read_only(group) == read_only)
+                .map(|group| exact(group))
+                .collect::<Option<_>>()?;
+            if !units.is_empty() {
+                let unit = Unit::of(&units)?;
+                forwarders.push(self.forwarder(read_only, unit, false, &groups));
+            }
+        }
+        Some(forwarders)
+    }
+
+    fn attempt(&self) -> Attempt<Vec<Forwarder>> {
+        let fitting = self.fitting();
+        let lengths = fitting.iter().flatten();
+        let lengths = lengths.map(|it| it.pattern.text().chars().count());
+        Attempt {
+            bytes: lengths.max().unwrap_or_default(),
+            resources: 0,
+            most: limits::PATTERN,
+            rendered: fitting,
+        }
+    }
+
+    /// A length that no union of the patterns is shorter than: it has every event name.
+    fn least(&self) -> usize {
+        let names: BTreeSet<&String> = self
+            .members
+            .iter()
+            .filter_map(|it| it.pinned.last()?.as_ref())
+            .flatten()
+            .collect();
+        names.iter().map(|name| name.chars().count() + 2).sum()
+    }
+
+    /// As many forwarders as it takes.
+    fn forwarders(&self, diagnostics: &mut Vec<Diagnostic>) -> Vec<Forwarder> {
+        let groups = groups(&self.members);
+        let mut forwarders = Vec::new();
+        for read_only in [false, true] {
+            let units: Vec<Unit> = groups
+                .iter()
+                .filter(|group| is_read_only(group) == read_only)
+                .flat_map(|group| units(group, diagnostics))
+                .collect();
+            let filled = filled(&units);
+            let is_part = filled.len() > 1;
+            forwarders.extend(
+                filled
+                    .into_iter()
+                    .map(|unit| self.forwarder(read_only, unit, is_part, &groups)),
+            );
+        }
+        forwarders
+    }
+
+    fn forwarder(
+        &self,
+        read_only: bool,
+        unit: Unit,
+        is_part: bool,
+        groups: &[Vec<&Wanted<'_>>],
+    ) -> Forwarder {
+        let mut content = String::new();
+        if is_part {
+            content.push_str(unit.union.text());
+        }
+        if self.name == OTHER_GROUP {
+            // Its events go to another forwarder, or come from one, when the other sources change.
+            let terms = self.members.first().map(|it| source_terms(&it.pattern));
+            if let Some(SourceTerms::Some(terms)) = terms {
+                content.push_str(&terms.to_string());
+            }
+        } else if !read_only && groups.iter().any(is_read_only) {
+            // When a rule begins to share events with one that needs read-only calls, its events go
+            // from this forwarder to the other.
+            let joined = groups.iter().filter(|group| is_read_only(group)).flatten();
+            let joined = joined.filter(|it| !it.rule.read_only);
+            content.extend(joined.map(|it| it.pattern.text()));
+        }
+        let suffix = if content.is_empty() {
+            String::new()
+        } else {
+            format!("x{}", logical::hash(&content))
+        };
+        let kind = if read_only { "ReadOnly" } else { "" };
+        Forwarder {
+            logical_id: format!("Forward{}{kind}{suffix}", self.name),
+            group: self.name.clone(),
+            sources: self.sources.clone(),
             pattern: unit.union,
             read_only,
             rules: unit.rules.into_iter().collect(),
-        }));
+        }
     }
-    forwarders
+}
+
+/// A single rule that needs read-only calls is enough: its forwarder receives all other calls too.
+fn is_read_only(group: &Vec<&Wanted<'_>>) -> bool {
+    group.iter().any(|wanted| wanted.rule.read_only)
+}
+
+/// What a pattern says about the source.
+enum SourceTerms {
+    /// Nothing.
+    None,
+    /// This list of terms, at the top level.
+    Some(Value),
+    /// Something inside `$or`.
+    Nested,
 }
 
 /// Patterns that must share a forwarder.
@@ -223,21 +522,12 @@ fn groups<'w, 'r>(wanted: &'w [Wanted<'r>]) -> Vec<Vec<&'w Wanted<'r>>> {
     groups.into_values().collect()
 }
 
-/// Splits a group into units of which no two match the same event, where possible.
+/// A group as one unit, or as several of which no two match the same event, where possible.
 fn units(group: &[&Wanted<'_>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Unit> {
     if let Some(unit) = exact(group) {
         return vec![unit];
     }
-    let Some(cells) = by_source(group) else {
-        return coarse(group, diagnostics);
-    };
-    cells
-        .iter()
-        .flat_map(|cell| {
-            let cell: Vec<&Wanted<'_>> = cell.iter().collect();
-            exact(&cell).map_or_else(|| coarse(&cell, diagnostics), |unit| vec![unit])
-        })
-        .collect()
+    coarse(group, diagnostics)
 }
 
 fn exact(group: &[&Wanted<'_>]) -> Option<Unit> {
@@ -257,75 +547,30 @@ fn ids(members: &[&Wanted<'_>]) -> BTreeSet<String> {
         .collect()
 }
 
-/// Splits a group that is connected by rules for any source, such as one about the root user. Each
-/// cell has the rules of some sources plus the wide rules restricted to these sources; the last
-/// cell has the wide rules for all other sources. `None` if the group can't be split this way.
-fn by_source<'r>(group: &[&Wanted<'r>]) -> Option<Vec<Vec<Wanted<'r>>>> {
-    let mut cells: Vec<(BTreeSet<String>, Vec<Wanted<'r>>)> = Vec::new();
-    for wanted in group {
-        let Some(sources) = wanted.sources() else {
-            continue;
-        };
-        let mut sources: BTreeSet<String> = sources.iter().cloned().collect();
-        let mut members = vec![Wanted::with(wanted.rule, wanted.pattern.clone())];
-        let (meeting, apart) = cells
-            .into_iter()
-            .partition(|(others, _)| !sources.is_disjoint(others));
-        cells = apart;
-        for (others, more) in meeting {
-            sources.extend(others);
-            members.extend(more);
-        }
-        cells.push((sources, members));
-    }
-    let wide = || group.iter().filter(|wanted| wanted.sources().is_none());
-    let all: BTreeSet<String> = cells
-        .iter()
-        .flat_map(|(sources, _)| sources.clone())
-        .collect();
-    if all.is_empty() || wide().next().is_none() {
-        return None;
-    }
-    cells.sort_by(|(a, _), (b, _)| a.cmp(b));
-    let mut rest = Vec::new();
-    for wanted in wide() {
-        let terms = source_terms(&wanted.pattern)?;
-        for (sources, members) in &mut cells {
-            let matching: Vec<&String> = sources
-                .iter()
-                .filter(|source| matches(&terms, source))
-                .collect();
-            if !matching.is_empty() {
-                let pattern = with_source(&wanted.pattern, json!(matching))?;
-                members.push(Wanted::with(wanted.rule, pattern));
-            }
-        }
-        // The rule's own terms can't be kept, since a field has a single list of alternatives. The
-        // hub discards the surplus from sources other than AWS.
-        let pattern = with_source(&wanted.pattern, json!([{"anything-but": all}]))?;
-        rest.push(Wanted::with(wanted.rule, pattern));
-    }
-    let mut cells: Vec<Vec<Wanted<'r>>> = cells.into_iter().map(|(_, members)| members).collect();
-    cells.push(rest);
-    Some(cells)
-}
-
-/// The pattern's terms for the source, if they appear only at the top level.
-fn source_terms(pattern: &Pattern) -> Option<Value> {
-    let fields: Map<String, Value> = serde_json::from_str(pattern.text()).ok()?;
+fn source_terms(pattern: &Pattern) -> SourceTerms {
+    let fields: Map<String, Value> = serde_json::from_str(pattern.text()).unwrap_or_default();
     let branches = fields.get("$or").and_then(Value::as_array);
     let elsewhere = branches.is_some_and(|branches| {
         branches
             .iter()
             .any(|branch| branch.to_string().contains("\"source\""))
     });
-    fields.get("source").filter(|_| !elsewhere).cloned()
+    match fields.get("source") {
+        _ if elsewhere => SourceTerms::Nested,
+        Some(terms) => SourceTerms::Some(terms.clone()),
+        None => SourceTerms::None,
+    }
 }
 
-fn matches(terms: &Value, source: &str) -> bool {
-    let pattern = Pattern::parse(&json!({"source": terms}).to_string());
-    let event = Event::parse(&json!({"source": source}).to_string());
-    matches!((pattern, event), (Ok(pattern), Ok(event)) if pattern.matches(&event) != Ok(false))
+impl SourceTerms {
+    fn include(&self, source: &str) -> bool {
+        let SourceTerms::Some(terms) = self else {
+            return true;
+        };
+        let pattern = Pattern::parse(&json!({"source": terms}).to_string());
+        let event = Event::parse(&json!({"source": source}).to_string());
+        matches!((pattern, event), (Ok(pattern), Ok(event)) if pattern.matches(&event) != Ok(false))
+    }
 }
 
 fn with_source(pattern: &Pattern, terms: Value) -> Option<Pattern> {

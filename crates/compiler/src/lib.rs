@@ -42,6 +42,7 @@ mod limits;
 mod logical;
 mod manifest;
 pub mod organization;
+mod placement;
 mod protection;
 mod structure;
 mod templates;
@@ -50,7 +51,9 @@ mod view;
 
 pub use bundle::{AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets};
 pub use carrier::Carrier;
-pub use compile::compile;
+pub use compile::{compile, compile_onto};
+pub use forward::{ANY, OTHER};
 pub use findings::{findings_place, with_findings_place};
 pub use limits::{Size, sizes};
+pub use placement::{Item, Placement, carried, forwarders, split_part};
 pub use templates::Templates;

@@ -24,7 +24,8 @@ pub(crate) const RESOURCES: usize = 500;
 pub(crate) const BUS_POLICY: usize = 10_240;
 const RULES_WITH_WILDCARD: usize = 30;
 const TARGETS: usize = 5;
-const NAME: usize = 64;
+/// Most characters in a rule's name.
+pub(crate) const NAME: usize = 64;
 const DESCRIPTION: usize = 512;
 const INPUT_TEMPLATE: usize = 8192;
 const INPUT_PATHS: usize = 100;

@@ -7,11 +7,13 @@ use rules::{Response, Rule, Severity};
 
 use crate::canary::{self, CanaryKind};
 use crate::compile::Routed;
-use crate::forward::Forwarder;
+use crate::forward::{Forwarder, OTHER_GROUP};
+use crate::limits;
 use crate::logical;
 use crate::organization::{
     DEAD_LETTERS, Organization, PUBLISHER, PUBLISHER_PATH, Protocol, Publish, Topic,
 };
+use crate::placement::Placement;
 
 /// Logical ids and parameter names. The families below can't collide with each other or with fixed
 /// resources of a template: each has a distinct prefix or suffix.
@@ -22,10 +24,14 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    pub(crate) fn new(rules: &[&Rule], organization: &Organization) -> Self {
+    pub(crate) fn new(rules: &[&Rule], organization: &Organization, placement: &Placement) -> Self {
+        let topics = organization.topics.iter().map(|topic| topic.name.as_str());
         Self {
-            rules: logical::ids(rules.iter().map(|rule| rule.id.as_str())),
-            topics: logical::ids(organization.topics.iter().map(|topic| topic.name.as_str())),
+            rules: logical::ids(
+                rules.iter().map(|rule| rule.id.as_str()),
+                placement.logical_ids(),
+            ),
+            topics: logical::ids(topics, &BTreeMap::new()),
         }
     }
 
@@ -157,14 +163,7 @@ pub(crate) fn hub_rules(
     let rules: Vec<Value> = items
         .iter()
         .filter_map(|routed| {
-            // A rule that moves between shards briefly exists in both, so each shard needs its own
-            // name.
-            let id = &routed.rule.id;
-            let name = if shard == 1 {
-                id.clone()
-            } else {
-                format!("{id}.{shard}")
-            };
+            let name = hub_rule_name(&routed.rule.id, shard);
             detection(routed, organization, names, &name)
         })
         .collect();
@@ -175,9 +174,24 @@ pub(crate) fn hub_rules(
     }
 }
 
+/// Name of a rule on the hub's bus. A rule that moves between stack sets is in both for a while, and
+/// no two rules of a bus have the same name, so each stack set has its own names.
+fn hub_rule_name(id: &str, shard: usize) -> String {
+    if shard == 1 {
+        return id.to_owned();
+    }
+    let suffix = format!(".{shard}");
+    if id.len() + suffix.len() <= limits::NAME {
+        return id.to_owned() + &suffix;
+    }
+    let suffix = format!("-{}{suffix}", logical::hash(id));
+    let kept: String = id.chars().take(limits::NAME - suffix.len()).collect();
+    kept + &suffix
+}
+
 /// Context for `rules-local.template.json.j2`.
 pub(crate) fn local_rules(
-    items: &[Routed<'_>],
+    items: &[&Routed<'_>],
     organization: &Organization,
     names: &Names,
 ) -> Value {
@@ -238,26 +252,32 @@ fn detection(
     })
 }
 
-/// A forwarder. It names no rule: a rule change that doesn't affect what is forwarded must not
-/// change the template.
-pub(crate) fn forwarder(forwarder: &Forwarder) -> Value {
-    context! {
-        logical_id => forwarder_id(forwarder),
-        description => "Forwards events that some rule of the hub is about",
-        state => state(forwarder.read_only),
-        pattern => json(forwarder.pattern.text()),
-    }
-}
-
-/// Named by content: when the pattern changes, CloudFormation creates the new forwarder before it
-/// deletes the old one, so no event is lost in between.
-pub(crate) fn forwarder_id(forwarder: &Forwarder) -> String {
-    let content = format!(
-        "{} {}",
-        state(forwarder.read_only),
-        forwarder.pattern.text()
-    );
-    format!("Forward{}", logical::hash(&content))
+/// Forwarders of one template. They name no rule: a rule change that doesn't affect what is
+/// forwarded must not change the template.
+pub(crate) fn forwarders(forwarders: &[&Forwarder]) -> Vec<Value> {
+    let view = |forwarder: &&Forwarder| {
+        // Where events can go from this one to another one while both stay, the other comes first: the
+        // one for other sources, and the one of the group that receives no read-only calls.
+        let depends_on: Vec<String> = forwarders
+            .iter()
+            .filter(|other| {
+                let other_sources = other.group == OTHER_GROUP && forwarder.group != OTHER_GROUP;
+                let same_group = other.group == forwarder.group;
+                other_sources || (same_group && forwarder.read_only && !other.read_only)
+            })
+            .map(|other| other.logical_id.clone())
+            .collect();
+        context! {
+            logical_id => &forwarder.logical_id,
+            group => &forwarder.group,
+            sources => &forwarder.sources,
+            description => "Forwards events that some rule of the hub is about",
+            state => state(forwarder.read_only),
+            pattern => json(forwarder.pattern.text()),
+            depends_on,
+        }
+    };
+    forwarders.iter().map(view).collect()
 }
 
 /// The scheduled drift detection of one stack set: all stack instances at once, tolerating
@@ -335,4 +355,20 @@ fn state(read_only: bool) -> &'static str {
 fn json(text: &str) -> Value {
     let value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
     Value::from_safe_string(value.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hub_rule_name_is_never_too_long() {
+        assert_eq!(hub_rule_name("root-user", 1), "root-user");
+        assert_eq!(hub_rule_name("root-user", 12), "root-user.12");
+        let [one, other] = ["x", "y"].map(|end| "a".repeat(63) + end);
+        assert_eq!(hub_rule_name(&one, 1), one);
+        let [one, other] = [one, other].map(|id| hub_rule_name(&id, 2));
+        assert_ne!(one, other);
+        assert_eq!([one.len(), other.len()], [64, 64]);
+    }
 }

@@ -4,6 +4,8 @@
 //! deployed state is read back from CloudFormation each time.
 //!
 //! - [`observe()`] reads the fleet; [`observe_settled()`] first waits until its lists are reliable;
+//! - [`Observed::placement`] says which stack sets carry which rules, so that a bundle compiled with
+//!   it leaves them there;
 //! - [`plan()`] is a pure function from bundle and observed fleet to a [`Plan`];
 //! - [`preflight()`](preflight::preflight) checks whether a deployment can start;
 //! - [`permissions`] has the IAM permissions of every command, and the policies made from them;
@@ -57,7 +59,7 @@ mod rollout;
 pub mod verify;
 
 pub use apply::{ApplyOutcome, ApplyReport, apply, destroy};
-pub use drift::{DriftOptions, DriftOutcome, DriftReport, drift};
+pub use drift::{DriftOptions, DriftOutcome, DriftReport, drift, drift_of, observe_for_drift};
 pub use error::DeployError;
 pub use fingerprint::hex;
 pub use fleet::{

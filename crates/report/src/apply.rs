@@ -3,7 +3,7 @@
 use deployer::ApplyReport;
 use deployer::apply::{PartOutcome, PartReport};
 
-use crate::plan::{blocked, list, problems};
+use crate::plan::{blocked, left_behind, list, problems};
 use crate::{plural, push_line};
 
 /// Maximum failures to list; the rest are counted.
@@ -50,6 +50,9 @@ pub fn terminal(report: &ApplyReport) -> String {
                     list(&left.locations)
                 ),
             );
+        }
+        for line in left_behind(&part.left_behind) {
+            push_line(&mut text, &line);
         }
         for line in blocked(&part.blocked) {
             push_line(&mut text, &line);

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use compiler::Item;
 use deployer::plan::{
-    BlockedLocation, Change, Plan, Problem, Reason, RuleChange, RuleChangeKind, StackSetPlan,
+    BlockedLocation, Change, LeftBehind, Move, Plan, Problem, Reason, RuleChange, RuleChangeKind,
+    StackSetPlan,
 };
 use deployer::ports::Location;
 
@@ -45,6 +47,7 @@ pub fn terminal(plan: &Plan) -> String {
             RuleChangeKind::Added => "is new",
             RuleChangeKind::Changed => "changes",
             RuleChangeKind::Removed => "goes",
+            RuleChangeKind::Moved => "moves",
         };
         push_line(
             &mut text,
@@ -56,12 +59,53 @@ pub fn terminal(plan: &Plan) -> String {
             ),
         );
     }
+    if changes.len() > RULES {
+        let more = plural(changes.len() - RULES, "more rule");
+        push_line(
+            &mut text,
+            &format!("And {more}; the lines `rule` above name all of them."),
+        );
+    }
+    for it in &plan.moves {
+        push_line(&mut text, &moved(it));
+    }
+    for note in &plan.notes {
+        push_line(&mut text, &format!("note: {note}"));
+    }
     text.push_str(&summary(plan));
     text.push('\n');
     if !plan.is_empty() && plan.problems.is_empty() {
         push_line(&mut text, &estimate(plan));
     }
     text
+}
+
+/// What a move means for whoever reads the alerts.
+fn moved(it: &Move) -> String {
+    let Move {
+        item,
+        from,
+        to,
+        minutes,
+    } = it;
+    let time = plural(usize::try_from(*minutes).unwrap_or(usize::MAX), "minute");
+    let (what, twice) = match item {
+        Item::Rule(rule) => (format!("Rule {rule}"), "its alerts"),
+        Item::Forwarder(source) => (
+            format!("The forwarder for {source}"),
+            "alerts about its events",
+        ),
+    };
+    if from == to {
+        return format!(
+            "{what} in {to} is replaced, the new one first: {twice} may come twice for about {time} \
+             in each account."
+        );
+    }
+    format!(
+        "{what} moves from {from} to {to}, which receives it first: {twice} may come twice for \
+         about {time}."
+    )
 }
 
 /// The Regions that `regions: enabled` stands for.
@@ -158,6 +202,9 @@ pub fn markdown(plan: &Plan) -> String {
             ),
         );
     }
+    for it in &plan.moves {
+        push_line(&mut text, &format!("- {}", moved(it)));
+    }
     let blocked: Vec<&BlockedLocation> = plan
         .stack_sets
         .iter()
@@ -167,6 +214,21 @@ pub fn markdown(plan: &Plan) -> String {
         text.push('\n');
     }
     for line in blocked_locations(&blocked) {
+        push_line(&mut text, &format!("- {line}"));
+    }
+    let left = plan
+        .stack_sets
+        .iter()
+        .flat_map(|set| left_behind(&set.left_behind));
+    let notes = plan.notes.iter().map(|note| format!("note: {note}"));
+    let lines: Vec<String> = left
+        .map(|line| line.trim().to_owned())
+        .chain(notes)
+        .collect();
+    if !lines.is_empty() {
+        text.push('\n');
+    }
+    for line in lines {
         push_line(&mut text, &format!("- {line}"));
     }
     if plan.problems.is_empty() {
@@ -331,8 +393,26 @@ fn stack_set(set: &StackSetPlan) -> Vec<String> {
             set.repair.len() - LISTED
         ));
     }
+    lines.extend(left_behind(&set.left_behind));
     lines.extend(blocked(&set.blocked));
     lines
+}
+
+/// Stacks that stay in accounts out of reach: one line per reason.
+pub(crate) fn left_behind(all: &[LeftBehind]) -> Vec<String> {
+    let mut by_reason: BTreeMap<&str, Vec<Location>> = BTreeMap::new();
+    for it in all {
+        let locations = by_reason.entry(&it.reason).or_default();
+        locations.push(it.location.clone());
+    }
+    let line = |(reason, locations): (&str, Vec<Location>)| {
+        format!(
+            "      leave    {}: {}: {reason}; until somebody deletes them there, the stacks stay",
+            plural(locations.len(), "stack"),
+            list(&locations)
+        )
+    };
+    by_reason.into_iter().map(line).collect()
 }
 
 /// Counts of planned actions by Region.

@@ -43,7 +43,6 @@ pub(crate) async fn run(
         &pinned,
         why,
         async |connection, compiled| {
-            compiled.bundle.write(&compiled.project.default_output)?;
             Box::pin(deploy(invocation, connection, compiled, afterward, how)).await
         },
     )

@@ -28,8 +28,10 @@ pub(crate) async fn run(
         why,
         async |connection, compiled| {
             let progress = Display::new(environment);
-            let drift =
-                deployer::drift(&connection.cloud, &compiled.bundle, options, &progress).await?;
+            let cloud = &connection.cloud;
+            let observed = deployer::observe_for_drift(cloud, &compiled.bundle, &progress).await?;
+            let bundle = compiled.bundle_for(&observed)?;
+            let drift = deployer::drift_of(cloud, &bundle, observed, options, &progress).await?;
             match invocation.format {
                 Format::Text | Format::Github => {
                     environment.print(&report::drift::terminal(&drift))?;

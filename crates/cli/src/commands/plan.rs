@@ -29,7 +29,7 @@ pub(crate) async fn run(
         why,
         async |connection, compiled| {
             let observed = deployer::observe(&connection.cloud, &compiled.bundle).await?;
-            let plan = deployer::plan(&compiled.bundle, &observed);
+            let plan = deployer::plan(&compiled.bundle_for(&observed)?, &observed);
             if let Some(path) = &out {
                 saved_plan::write(environment, path, &plan)?;
                 environment.note(format_args!("Saved the plan to {}.", path.display()));

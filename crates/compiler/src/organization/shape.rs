@@ -134,7 +134,7 @@ pub(super) static TARGETS: Shape = Shape::of(&[
     ),
     Field::optional(
         "exclude_accounts",
-        "Accounts in these units that are not watched.",
+        "Accounts in these units that are not watched. With any, automatic deployment is off, and new accounts wait for a deployment.",
         FieldType::List(0, &ACCOUNT),
     ),
 ]);

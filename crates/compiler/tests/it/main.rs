@@ -11,6 +11,7 @@ mod forwarding;
 mod hostile;
 mod limits;
 mod organization;
+mod placement;
 mod protection;
 mod regions;
 mod support;

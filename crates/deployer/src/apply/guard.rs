@@ -59,8 +59,10 @@ mod tests {
                 ..StackSetPlan::new("gizmos-rules-spoke", None, Change::Unchanged)
             }],
             stacks: Vec::new(),
+            moves: Vec::new(),
             accounts: 0,
             regions: 0,
+            notes: Vec::new(),
             pinned_regions: Vec::new(),
             estimate: crate::plan::Estimate::default(),
             basis: crate::plan::Basis::default(),

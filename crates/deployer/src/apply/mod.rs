@@ -1,7 +1,8 @@
 //! Carries out a plan.
 //!
 //! Parts are deployed in dependency order, independent parts concurrently. If a part fails, the
-//! parts that depend on it are skipped; all others continue. Removals come last, and only if
+//! parts that depend on it are skipped; all others continue. A stack set that gives a rule to another
+//! waits until that one has it everywhere. Removals come last, and only if
 //! everything before them succeeded.
 
 mod change_set;
@@ -120,7 +121,7 @@ pub async fn apply_with(
     let membership = match options.membership {
         Some(membership) => membership,
         None if plan.is_empty() && !busy => Membership::default(),
-        None => Membership::read(cloud).await?,
+        None => Membership::read(cloud, &bundle.organization).await?,
     };
     let run = Run {
         session: Session {
@@ -180,8 +181,10 @@ pub async fn destroy(
         problems: Vec::new(),
         stack_sets: stack_sets.collect(),
         stacks: stacks.collect(),
+        moves: Vec::new(),
         accounts: 0,
         regions: 0,
+        notes: Vec::new(),
         pinned_regions: Vec::new(),
         estimate: Estimate::default(),
         basis: Basis::default(),

@@ -7,20 +7,20 @@ use futures::future::join_all;
 
 use super::report::{PartOutcome, PartReport, Unfinished};
 use super::{Run, change_set, removal, stack, stack_set};
-use crate::plan::{Change, Plan, Reason, StackPlan, StackSetPlan, removal_rank};
+use crate::plan::{
+    Change, Plan, Reason, StackPlan, StackSetPlan, receivers, removal_rank, waits_for,
+};
 use crate::ports::Cloud;
 
-/// The stack sets that must be deployed before another one: those it depends on. Only if topics no
-/// longer let EventBridge publish without a role, the order is the reverse: first the detections get
-/// their role, then the permission goes, so that no alert is refused in between. If a detection
-/// can't be updated, the topics keep the permission.
-fn needs<'a>(bundle: &'a Bundle, plan: &Plan, set: &'a StackSet) -> BTreeSet<&'a str> {
+/// The stack sets that must be deployed before another one: those it depends on, and those that
+/// receive a rule from it. Only if topics no longer let EventBridge publish without a role, the order
+/// is the reverse: first the detections get their role, then the permission goes, so that no alert is
+/// refused in between. If a detection can't be updated, the topics keep the permission.
+fn needs<'a>(bundle: &'a Bundle, plan: &'a Plan, set: &'a StackSet) -> BTreeSet<&'a str> {
     let publishes = |set: &StackSet| matches!(set.part, Part::RulesHub | Part::RulesLocal);
-    let mut needs: BTreeSet<&str> = set
-        .depends_on
-        .iter()
+    let mut needs: BTreeSet<&str> = waits_for(set, &plan.moves)
+        .into_iter()
         .filter(|name| !(publishes(set) && withdraws_publishing(plan, name)))
-        .map(String::as_str)
         .collect();
     if withdraws_publishing(plan, &set.name) {
         let dependents = bundle
@@ -60,10 +60,7 @@ pub(super) async fn deploy_all<C: Cloud>(run: &Run<'_, C>, plan: &Plan) -> Vec<P
             ready = std::mem::take(&mut waiting);
         }
         let steps = ready.iter().map(|set| {
-            let broken = needs(run.bundle, plan, set)
-                .into_iter()
-                .find(|name| done.get(name) == Some(&false))
-                .map(|name| format!("{name}, which it depends on, failed"));
+            let broken = why_not(run.bundle, set, plan, &done);
             deploy_part(run, set, plan, broken)
         });
         let finished = join_all(steps).await;
@@ -79,6 +76,25 @@ pub(super) async fn deploy_all<C: Cloud>(run: &Run<'_, C>, plan: &Plan) -> Vec<P
         }
     }
     reports
+}
+
+/// Why a stack set must not be deployed after the parts before it; `None` if it may.
+fn why_not(
+    bundle: &Bundle,
+    set: &StackSet,
+    plan: &Plan,
+    done: &BTreeMap<&str, bool>,
+) -> Option<String> {
+    let mut needs = needs(bundle, plan, set).into_iter();
+    let failed = needs.find(|name| done.get(name) == Some(&false))?;
+    if !receivers(&set.name, &plan.moves).any(|name| name == failed) {
+        return Some(format!("{failed}, which it depends on, failed"));
+    }
+    Some(format!(
+        "{failed} failed, and must have the rules that move there before {} gives them: they stay \
+         deployed in {}",
+        set.name, set.name
+    ))
 }
 
 /// Deploys one stack set: its instances, then its stacks in the management account.

@@ -9,10 +9,10 @@ use super::settle::{is_old, settled};
 use super::{LAG, Run};
 use crate::fleet::{ObservedStackSet, Patience, is_owned, observe_stack_set};
 use crate::operation::{Sequence, Stop, Task};
-use crate::plan::{Change, Repair, StackSetPlan};
+use crate::plan::{Change, LeftBehind, Repair, StackSetPlan};
 use crate::ports::{Cloud, CloudError, Instance, InstanceStatus, Location};
 use crate::progress::ProgressEvent;
-use crate::rollout::region_is_off;
+use crate::rollout::{region_is_not_enabled, region_is_off};
 
 /// Attempts to plan again after the stack set or its lists changed in the meantime.
 const REPLANS: u32 = 8;
@@ -78,7 +78,7 @@ impl<C: Cloud> Removal<'_, C> {
             .instances
             .iter()
             .filter(|instance| self.is_unwanted(&instance.location()))
-            .partition(|instance| self.run.membership.is_off(&instance.region));
+            .partition(|instance| self.run.membership.is_closed(&instance.location()));
         let left: Vec<Location> = instances.iter().map(|it| it.location()).collect();
         self.check_lists(&existing, &left).await?;
         if !self.remove_instances(&existing, instances).await? {
@@ -90,7 +90,14 @@ impl<C: Cloud> Removal<'_, C> {
             return Err(Stop::Replan);
         }
         if let Some(instance) = out_of_reach.first() {
-            return Err(Stop::Failed(region_is_off(&instance.region)));
+            let location = instance.location();
+            return Err(Stop::Failed(
+                if self.run.membership.is_off(&location.region) {
+                    region_is_off(&location.region)
+                } else {
+                    format!("{location}: {}", region_is_not_enabled(&location.region))
+                },
+            ));
         }
         if self.whole {
             self.delete_stack_set().await?;
@@ -143,17 +150,15 @@ impl<C: Cloud> Removal<'_, C> {
         let run = self.run;
         let now = run.session.cloud.now();
         let mut sequence = Sequence::after(&self.plan.name, &existing.operations, now);
-        // Deleting again can't succeed where an earlier deletion failed.
-        let (stuck, sound): (Vec<&Instance>, Vec<&Instance>) = instances
-            .into_iter()
-            .partition(|instance| instance.status == InstanceStatus::Inoperable);
+        // Deleting again can't succeed where an earlier deletion failed. Where the account is out of
+        // use, only the instance is removed, whatever its status.
+        let (stuck, sound): (Vec<&Instance>, Vec<&Instance>) =
+            instances.into_iter().partition(|instance| {
+                instance.status == InstanceStatus::Inoperable && run.is_active(&instance.account)
+            });
         let mut good = true;
         if !stuck.is_empty() {
-            let repairs: Vec<Repair> = stuck
-                .into_iter()
-                .filter(|instance| run.is_active(&instance.account))
-                .map(Repair::of)
-                .collect();
+            let repairs: Vec<Repair> = stuck.into_iter().map(Repair::of).collect();
             let before = self.report.failures.len();
             repair(run, existing, &repairs, &mut sequence, &mut self.report).await?;
             good &= self.report.failures.len() == before;
@@ -164,7 +169,20 @@ impl<C: Cloud> Removal<'_, C> {
             let finished = sequence.perform(&run.session, task, None, total).await?;
             good &= self.report.take(finished)?;
         }
+        if good {
+            self.leave_behind(existing, &locations);
+        }
         Ok(good)
+    }
+
+    /// Records the stacks that stay in accounts out of reach.
+    fn leave_behind(&mut self, existing: &ObservedStackSet, removed: &[Location]) {
+        let removed: BTreeSet<&Location> = removed.iter().collect();
+        let instances = existing.instances.iter();
+        let left = instances
+            .filter(|instance| removed.contains(&instance.location()))
+            .filter_map(|instance| LeftBehind::of(instance, &self.run.membership));
+        self.report.left_behind.extend(left);
     }
 
     async fn delete_stack_set(&mut self) -> Result<(), Stop> {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::operation::{Finished, InstanceFailure, OperationReport, Stop};
-use crate::plan::{BlockedLocation, Problem, StackSetPlan};
+use crate::plan::{BlockedLocation, LeftBehind, Problem, StackSetPlan};
 use crate::ports::{Location, OperationStatus};
 
 /// The result of a deployment or removal, part by part.
@@ -35,6 +35,8 @@ pub struct PartReport {
     /// Locations that don't match the bundle although nothing failed there: not started, rolled
     /// back to the previous template, or unwanted only since the plan was made.
     pub unfinished: Vec<Unfinished>,
+    /// Stacks that stay in accounts that StackSets can't reach.
+    pub left_behind: Vec<LeftBehind>,
 }
 
 /// Locations that were left unchanged for the same reason.
@@ -102,6 +104,7 @@ impl PartReport {
             failures: Vec::new(),
             blocked: Vec::new(),
             unfinished: Vec::new(),
+            left_behind: Vec::new(),
         }
     }
 

@@ -24,6 +24,8 @@ pub(super) struct RollOut<'a, C> {
     pub(super) membership: &'a Membership,
     /// The stack set before this pass, if the pass changes its definition.
     pub(super) previous: Option<&'a ObservedStackSet>,
+    /// The stack set as it is; `None` if it was just created.
+    pub(super) existing: Option<&'a ObservedStackSet>,
     /// Total number of the stack set's instances.
     pub(super) instances: usize,
     pub(super) sequence: Sequence,
@@ -87,7 +89,14 @@ impl<C: Cloud> RollOut<'_, C> {
     pub(super) fn groups(&self, locations: &[Location]) -> Vec<Group> {
         let units = &self.members.organizational_units;
         let management = &self.run.bundle.organization.accounts.management;
-        // All accounts that a call for these units would reach without an account filter.
+        // All accounts that a call for these units would reach without an account filter. Accounts
+        // that left the organization are among them as long as they have instances.
+        let departed = self
+            .existing
+            .into_iter()
+            .flat_map(|found| &found.instances)
+            .map(|instance| instance.account.as_str())
+            .filter(|account| self.membership.account(account).is_none());
         let pool: BTreeSet<&str> = self
             .membership
             .accounts
@@ -95,6 +104,7 @@ impl<C: Cloud> RollOut<'_, C> {
             .filter(|account| account.id != *management)
             .filter(|account| units.iter().any(|unit| account.is_under(unit)))
             .map(|account| account.id.as_str())
+            .chain(departed)
             .collect();
         group(locations, units, &pool, &self.members.regions)
     }

@@ -104,7 +104,8 @@ impl<C: Cloud> Deployment<'_, C> {
         let mut plan = plan_stack_set(bundle, self.set, existing.as_ref(), &self.membership);
         if self.replans > 0 && !plan.is_deployed() {
             // Accounts can move between units while operations run.
-            self.membership = Arc::new(Membership::read(session.cloud).await?);
+            let membership = Membership::read(session.cloud, &bundle.organization).await?;
+            self.membership = Arc::new(membership);
             plan = plan_stack_set(bundle, self.set, existing.as_ref(), &self.membership);
         }
         self.report.blocked.clone_from(&plan.blocked);
@@ -172,6 +173,7 @@ impl<C: Cloud> Deployment<'_, C> {
             members,
             membership: &self.membership,
             previous: existing.filter(|_| redefined),
+            existing,
             instances: existing.map_or(0, |found| found.instances.len()),
             sequence,
             report,

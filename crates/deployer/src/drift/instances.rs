@@ -42,6 +42,28 @@ pub(super) fn instances(bundle: &Bundle, observed: &Observed, options: &DriftOpt
         found.differences.extend(differences);
     }
     found
+        .notes
+        .extend(not_enabled(&observed.membership, options));
+    found
+}
+
+/// One line per Region that some members haven't enabled.
+fn not_enabled(membership: &Membership, options: &DriftOptions) -> Vec<String> {
+    let mut accounts: BTreeMap<&str, usize> = BTreeMap::new();
+    for (account, regions) in &membership.not_enabled {
+        for region in regions {
+            if options.covers(&Location::new(account, region)) {
+                *accounts.entry(region).or_default() += 1;
+            }
+        }
+    }
+    let line = |(region, count): (&str, usize)| match count {
+        1 => format!("1 account has not enabled {region}; nothing is watched or can happen there"),
+        _ => format!(
+            "{count} accounts have not enabled {region}; nothing is watched or can happen there"
+        ),
+    };
+    accounts.into_iter().map(line).collect()
 }
 
 /// Compares the instances of one stack set with the bundle.
@@ -112,13 +134,23 @@ impl StackSetCheck<'_> {
             .iter()
             .filter(|(it, _)| !self.wanted.locations.contains(it) && !blocked.contains(it))
             .map(|(location, instance)| {
-                self.difference(
-                    DriftCode::InstanceUnexpected,
-                    location,
+                let message = if self.membership.account(&location.account).is_some() {
                     format!(
                         "{} has an unexpected stack instance",
                         self.account(location)
-                    ),
+                    )
+                } else {
+                    format!(
+                        "account {} has left the organization, and the stack set still has its \
+                         stack instance; the stack itself stays in that account until somebody \
+                         deletes it there",
+                        location.account
+                    )
+                };
+                self.difference(
+                    DriftCode::InstanceUnexpected,
+                    location,
+                    message,
                     ("none", format!("a stack instance, {}", status(instance))),
                 )
             })
@@ -127,7 +159,11 @@ impl StackSetCheck<'_> {
 
     /// Accounts in use where the expected instance can't be deployed.
     fn blocked(&self) -> Vec<Difference> {
+        // A member can't use a Region that it hasn't enabled, so nothing is missing there.
         let in_use = |location: &Location| {
+            if self.membership.is_not_enabled(location) {
+                return false;
+            }
             let account = self.membership.account(&location.account);
             account.is_none_or(|account| account.state == AccountState::Active)
         };

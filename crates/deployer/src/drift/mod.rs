@@ -38,13 +38,35 @@ pub async fn drift(
     options: &DriftOptions,
     progress: &dyn Progress,
 ) -> Result<DriftReport, DeployError> {
+    let observed = observe_for_drift(cloud, bundle, progress).await?;
+    drift_of(cloud, bundle, observed, options, progress).await
+}
+
+/// Reads the fleet for [`drift_of`], and reports that it does.
+pub async fn observe_for_drift(
+    cloud: &impl Cloud,
+    bundle: &Bundle,
+    progress: &dyn Progress,
+) -> Result<Observed, DeployError> {
+    progress.report(&ProgressEvent::Checking {
+        what: "stack sets, stacks and instances".to_owned(),
+    });
+    observe(cloud, bundle).await
+}
+
+/// Like [`drift()`], with a fleet that was just observed.
+pub async fn drift_of(
+    cloud: &impl Cloud,
+    bundle: &Bundle,
+    observed: Observed,
+    options: &DriftOptions,
+    progress: &dyn Progress,
+) -> Result<DriftReport, DeployError> {
     let checking = |what: &str| {
         progress.report(&ProgressEvent::Checking {
             what: what.to_owned(),
         });
     };
-    checking("stack sets, stacks and instances");
-    let observed = observe(cloud, bundle).await?;
     let plan = plan(bundle, &observed);
     let mut found = Found {
         unchecked: unknown_accounts(&observed, options),

@@ -56,6 +56,10 @@ pub(crate) struct State {
     pub(crate) organization: String,
     pub(crate) trusted: bool,
     pub(crate) enabled_regions: Option<Vec<String>>,
+    /// Regions that each account must enable.
+    pub(crate) opt_in_regions: Vec<String>,
+    /// Enabled Regions by member account; an account that isn't listed doesn't answer.
+    pub(crate) member_regions: BTreeMap<String, Vec<String>>,
     pub(crate) caller: String,
     pub(crate) administrators: Vec<String>,
     pub(crate) services: Vec<String>,
@@ -496,6 +500,14 @@ impl Organizations for Fake {
 
     async fn enabled_regions(&self) -> Result<Option<Vec<String>>, CloudError> {
         Ok(self.state().enabled_regions.clone())
+    }
+
+    async fn opt_in_regions(&self) -> Result<Option<Vec<String>>, CloudError> {
+        Ok(Some(self.state().opt_in_regions.clone()))
+    }
+
+    async fn member_regions(&self, account: &str) -> Result<Option<Vec<String>>, CloudError> {
+        Ok(self.state().member_regions.get(account).cloned())
     }
 
     async fn trusted_access(&self) -> Result<TrustedAccess, CloudError> {

@@ -9,6 +9,7 @@ pub(crate) mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use compiler::Placement;
 use serde::Serialize;
 
 use crate::ports::{
@@ -42,6 +43,17 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// Which stack sets carry which rules now, for [`compiler::compile_onto`].
+    pub fn placement(&self) -> Placement {
+        let mut placement = Placement::default();
+        for found in self.stack_sets.values() {
+            if is_owned(&found.details.tags) {
+                placement.add(&found.details.name, &found.details.template);
+            }
+        }
+        placement
+    }
+
     /// Finds a stack by location and name.
     pub(crate) fn stack(&self, location: &Location, name: &str) -> Option<&ObservedStack> {
         self.stacks
@@ -57,6 +69,9 @@ pub struct Membership {
     pub accounts: Vec<Account>,
     /// Regions enabled in the management account; `None` if unknown.
     pub enabled_regions: Option<BTreeSet<String>>,
+    /// Watched Regions that a member account hasn't enabled, by account id. Members that can't be
+    /// asked are left out.
+    pub not_enabled: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Membership {
@@ -66,7 +81,20 @@ impl Membership {
         found.ok().and_then(|index| self.accounts.get(index))
     }
 
-    /// Whether a Region is known to be disabled.
+    /// Whether a member account is known not to have enabled the Region.
+    pub fn is_not_enabled(&self, location: &Location) -> bool {
+        self.not_enabled
+            .get(&location.account)
+            .is_some_and(|regions| regions.contains(&location.region))
+    }
+
+    /// Whether no operation works in the location: the Region is disabled there, or in the
+    /// management account.
+    pub fn is_closed(&self, location: &Location) -> bool {
+        self.is_off(&location.region) || self.is_not_enabled(location)
+    }
+
+    /// Whether a Region is known to be disabled in the management account.
     pub fn is_off(&self, region: &str) -> bool {
         self.enabled_regions
             .as_ref()

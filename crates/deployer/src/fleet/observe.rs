@@ -4,12 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use compiler::Bundle;
+use compiler::organization::Organization;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{Membership, Observed, ObservedStack, ObservedStackSet};
 use crate::error::{DeployError, Doing};
 use crate::operation::number;
-use crate::ports::{Action, Cloud, CloudError, Location, OperationSummary, Stack, TrustedAccess};
+use crate::ports::{
+    Account, AccountState, Action, Cloud, CloudError, Location, OperationSummary, Stack,
+    TrustedAccess,
+};
 
 /// Prefix of all names that Gizmos uses. Other stack sets are not read: describing every stack set
 /// of an administrator account would take minutes at two calls per second.
@@ -17,6 +21,9 @@ const NAME_PREFIX: &str = "gizmos-";
 
 /// Locations read concurrently.
 const AT_ONCE: usize = 4;
+
+/// Member accounts asked for their Regions concurrently.
+const MEMBERS_AT_ONCE: usize = 16;
 
 /// How long after an operation's end the lists may show the previous state. AWS calls them
 /// eventually consistent without naming a limit; in practice it takes seconds.
@@ -70,7 +77,7 @@ async fn observe_with(
         caller,
         organization,
         trusted_access,
-        membership: Membership::read(cloud).await?,
+        membership: Membership::read(cloud, &bundle.organization).await?,
         stacks_unreadable: None,
         stack_sets: BTreeMap::new(),
         stacks: Vec::new(),
@@ -96,31 +103,80 @@ async fn observe_with(
 
 impl Membership {
     /// Reads accounts and enabled Regions.
-    pub async fn read(cloud: &impl Cloud) -> Result<Membership, DeployError> {
+    pub async fn read(
+        cloud: &impl Cloud,
+        expected: &Organization,
+    ) -> Result<Membership, DeployError> {
         let mut accounts = cloud
             .list_accounts()
             .await
             .doing(|| "cannot list the accounts".to_owned())?;
         accounts.sort_by(|a, b| a.id.cmp(&b.id));
         accounts.dedup_by(|a, b| a.id == b.id);
-        let enabled_regions = match cloud.enabled_regions().await {
-            Ok(regions) => regions.map(|regions| regions.into_iter().collect()),
-            // Without permission to list Regions, deployment to a disabled Region fails later.
-            Err(
-                CloudError::AccessDenied { .. }
-                | CloudError::Unsupported { .. }
-                | CloudError::Unavailable { .. }
-                | CloudError::Unexpected { .. }
-                | CloudError::Invalid { .. },
-            ) => None,
-            Err(error) => {
-                return Err(error).doing(|| "cannot list the enabled Regions".to_owned());
-            }
+        // Without permission to list Regions, deployment to a disabled Region fails later.
+        let enabled_regions = optional(cloud.enabled_regions().await)
+            .doing(|| "cannot list the enabled Regions".to_owned())?
+            .map(|regions| regions.into_iter().collect::<BTreeSet<String>>());
+        let not_enabled = if enabled_regions.is_some() {
+            not_enabled(cloud, expected, &accounts).await?
+        } else {
+            BTreeMap::new()
         };
         Ok(Membership {
             accounts,
             enabled_regions,
+            not_enabled,
         })
+    }
+}
+
+/// Watched Regions that members haven't enabled. Members are asked only if such a Region is watched,
+/// because it takes a call for each.
+async fn not_enabled(
+    cloud: &impl Cloud,
+    expected: &Organization,
+    accounts: &[Account],
+) -> Result<BTreeMap<String, BTreeSet<String>>, DeployError> {
+    // Without an answer, a deployment to a disabled Region fails later.
+    let opt_in = optional(cloud.opt_in_regions().await)
+        .doing(|| "cannot list the Regions that need an opt-in".to_owned())?;
+    let watched =
+        |region: &String| expected.regions.contains(region) || *region == expected.home_region;
+    let regions: BTreeSet<String> = opt_in.into_iter().flatten().filter(watched).collect();
+    if regions.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let members = accounts.iter().filter(|account| {
+        account.id != expected.accounts.management && account.state == AccountState::Active
+    });
+    stream::iter(members)
+        .map(|account| async {
+            let enabled = optional(cloud.member_regions(&account.id).await)
+                .doing(|| format!("cannot list the Regions of account {}", account.id))?;
+            let Some(enabled) = enabled else {
+                return Ok(None);
+            };
+            let missing = regions.iter().filter(|region| !enabled.contains(region));
+            let missing: BTreeSet<String> = missing.cloned().collect();
+            Ok((!missing.is_empty()).then(|| (account.id.clone(), missing)))
+        })
+        .buffer_unordered(MEMBERS_AT_ONCE)
+        .try_filter_map(|found| async move { Ok(found) })
+        .try_collect()
+        .await
+}
+
+/// An answer that a caller can do without.
+fn optional<T>(answer: Result<Option<T>, CloudError>) -> Result<Option<T>, CloudError> {
+    match answer {
+        Err(
+            CloudError::AccessDenied { .. }
+            | CloudError::Unsupported { .. }
+            | CloudError::Unavailable { .. }
+            | CloudError::Unexpected { .. }
+            | CloudError::Invalid { .. },
+        ) => Ok(None),
+        answer => answer,
     }
 }
 

@@ -183,7 +183,7 @@ async fn everywhere(
 ) -> Result<Vec<Location>, DeployError> {
     let mut locations = BTreeSet::new();
     if let Some(members) = &set.targets.members {
-        let membership = Membership::read(cloud).await?;
+        let membership = Membership::read(cloud, &bundle.organization).await?;
         locations = desired(members, &bundle.organization, &membership).locations;
     }
     let management = &bundle.organization.accounts.management;

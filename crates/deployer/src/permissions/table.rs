@@ -42,7 +42,7 @@ pub const ROWS: &[Row] = rows! {
     Caller: "organizations:ListDelegatedAdministrators" on [Anything] for [Plan Drift Deploy];
     Caller: "organizations:ListAWSServiceAccessForOrganization" on [Anything] for [Plan Deploy];
     Caller: "iam:SimulatePrincipalPolicy" on [OwnRole] for [Plan Deploy];
-    Caller: "sts:AssumeRole" on [AccessRoles] for [Drift Deploy Verify];
+    Caller: "sts:AssumeRole" on [AccessRoles] for [Plan Drift Deploy Verify];
     Caller: "sts:AssumeRole" on [ManagementAccessRole] for [Plan Drift Deploy Verify];
     Management: "account:ListRegions" on [Anything] for [Plan Drift Deploy Verify];
 
@@ -125,6 +125,8 @@ pub const ROWS: &[Row] = rows! {
     Management: "s3:DeleteObject" of ["s3:DeleteObjectVersion"] on [ArtifactObjects] for [Deploy];
 
     // By the access role, in the other accounts.
+    // Without trusted access for Account Management, if a watched Region needs an opt-in.
+    AccessRole: "account:ListRegions" on [Anything] for [Plan Drift Deploy];
     AccessRole: "cloudformation:DescribeStacks" on [InstanceStacks] for [Drift];
     AccessRole: "cloudformation:GetTemplate" on [InstanceStacks] for [Drift Deploy];
     AccessRole: "cloudformation:DescribeStackEvents" on [InstanceStacks] for [Deploy];

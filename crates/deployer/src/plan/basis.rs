@@ -15,6 +15,7 @@ pub(crate) fn basis(bundle: &Bundle, observed: &Observed) -> Basis {
     fleet.take(&(
         &observed.organization,
         &membership.enabled_regions,
+        &membership.not_enabled,
         &observed.stacks_unreadable,
         &observed.stacks,
     ));

@@ -142,6 +142,16 @@ pub(crate) fn rule_changes(new: Option<&StackSet>, old: Option<&str>) -> Vec<Rul
         .collect()
 }
 
+/// The changed fields of a rule that moves into `new` from a stack set with another template.
+pub(super) fn moved_details(rule: &str, new: &StackSet, old: &str) -> Vec<String> {
+    let (old, resources) = (resources(old), resources(&new.template));
+    let (old, new) = (by_rule(&old, None), by_rule(&resources, Some(new)));
+    match (old.get(rule), new.get(rule)) {
+        (Some(old), Some(new)) => respects(old, new),
+        _ => Vec::new(),
+    }
+}
+
 /// The changed fields of a rule, in the rule file's terms.
 fn respects(old: &BTreeMap<&str, &Value>, new: &BTreeMap<&str, &Value>) -> Vec<String> {
     let mut found = BTreeSet::new();

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use compiler::{Bundle, StackSet};
 
 use super::model::{Change, Estimate, Plan, Reason, StackSetPlan};
+use super::moves::waits_for;
 use crate::ports::{Account, Preferences, RegionConcurrency, Tolerance};
 use crate::rollout::{Group, group, removal, split};
 
@@ -12,49 +13,20 @@ use crate::rollout::{Group, group, removal, split};
 const AT_ONCE: usize = 100;
 /// Seconds per stack.
 const STACK: usize = 90;
+/// Minutes between the creation of a resource and the deletion of the one that it replaces.
+const REPLACEMENT: u64 = 1;
 /// Seconds to start an operation and notice its end.
 const OPERATION: usize = 45;
 
-/// Estimates operations, instances and minutes.
-pub(crate) fn estimate(bundle: &Bundle, accounts: &[Account], plan: &Plan) -> Estimate {
+/// Seconds of work, and minutes of soaking.
+type Time = (usize, u64);
+
+/// Estimates operations, instances and minutes, and for how long moved rules are in two stack sets.
+pub(crate) fn estimate(bundle: &Bundle, accounts: &[Account], plan: &mut Plan) {
     let mut sum = Estimate::default();
-    let mut ends: BTreeMap<&str, (usize, u64)> = BTreeMap::new();
-    for set in &bundle.stack_sets {
-        // Independent parts are deployed concurrently, so the longest dependency chain counts.
-        let begin = set
-            .depends_on
-            .iter()
-            .filter_map(|name| ends.get(name.as_str()))
-            .max()
-            .copied()
-            .unwrap_or_default();
-        let mut took = begin;
-        let planned = plan
-            .stack_sets
-            .iter()
-            .find(|planned| planned.name == set.name && planned.change != Change::Delete);
-        if let Some(planned) = planned {
-            let (seconds, soak) = roll_out(bundle, set, planned, accounts, &mut sum);
-            took = (took.0 + seconds, took.1 + soak);
-        }
-        let stacks = plan
-            .stacks
-            .iter()
-            .filter(|stack| stack.name == set.name)
-            .filter(|stack| {
-                matches!(
-                    stack.change,
-                    Change::Create | Change::Update { .. } | Change::Replace { .. }
-                )
-            })
-            .count();
-        if stacks > 0 {
-            sum.stacks += stacks;
-            took.0 += STACK;
-        }
-        ends.insert(&set.name, took);
-    }
-    let mut last = ends.values().max().copied().unwrap_or_default();
+    let times = deployments(bundle, accounts, plan, &mut sum);
+    let ends = times.values().map(|(_, end)| *end);
+    let mut last = ends.max().unwrap_or_default();
     for planned in &plan.stack_sets {
         if planned.remove.is_empty() {
             continue;
@@ -74,8 +46,99 @@ pub(crate) fn estimate(bundle: &Bundle, accounts: &[Account], plan: &Plan) -> Es
         last.0 += STACK;
     }
     sum.soak_minutes = last.1;
-    sum.minutes = u64::try_from(last.0.div_ceil(60)).unwrap_or(u64::MAX) + last.1;
-    sum
+    sum.minutes = minutes(last);
+    let durations: Vec<u64> = plan
+        .moves
+        .iter()
+        .map(|it| {
+            if it.from == it.to {
+                return REPLACEMENT;
+            }
+            // A stack set that is no longer in the bundle is deleted at the end.
+            let end = times.get(it.from.as_str()).map_or(last, |(_, end)| *end);
+            let begin = times
+                .get(it.to.as_str())
+                .map_or((0, 0), |(begin, _)| *begin);
+            minutes((end.0.saturating_sub(begin.0), end.1.saturating_sub(begin.1)))
+        })
+        .collect();
+    for (it, minutes) in plan.moves.iter_mut().zip(durations) {
+        it.minutes = minutes;
+    }
+    plan.estimate = sum;
+}
+
+fn minutes((seconds, soak): Time) -> u64 {
+    u64::try_from(seconds.div_ceil(60)).unwrap_or(u64::MAX) + soak
+}
+
+/// Begin and end of each stack set's deployment. Independent parts are deployed concurrently.
+fn deployments<'b>(
+    bundle: &'b Bundle,
+    accounts: &[Account],
+    plan: &Plan,
+    sum: &mut Estimate,
+) -> BTreeMap<&'b str, (Time, Time)> {
+    let mut times: BTreeMap<&str, (Time, Time)> = BTreeMap::new();
+    let mut waiting: Vec<&StackSet> = bundle.stack_sets.iter().collect();
+    while !waiting.is_empty() {
+        let names: BTreeSet<&str> = waiting.iter().map(|set| set.name.as_str()).collect();
+        let waits = |set: &&StackSet| {
+            let mut needed = waits_for(set, &plan.moves).into_iter();
+            needed.any(|name| names.contains(name))
+        };
+        let (later, mut ready): (Vec<&StackSet>, Vec<&StackSet>) =
+            waiting.into_iter().partition(waits);
+        waiting = later;
+        if ready.is_empty() {
+            ready = std::mem::take(&mut waiting);
+        }
+        for set in ready {
+            let begin = waits_for(set, &plan.moves)
+                .into_iter()
+                .filter_map(|name| times.get(name).map(|(_, end)| *end))
+                .max()
+                .unwrap_or_default();
+            let took = deployment(bundle, set, accounts, plan, sum);
+            let end = (begin.0 + took.0, begin.1 + took.1);
+            times.insert(&set.name, (begin, end));
+        }
+    }
+    times
+}
+
+/// The time that one stack set takes, with its stacks in the management account.
+fn deployment(
+    bundle: &Bundle,
+    set: &StackSet,
+    accounts: &[Account],
+    plan: &Plan,
+    sum: &mut Estimate,
+) -> Time {
+    let mut took = (0, 0);
+    let planned = plan
+        .stack_sets
+        .iter()
+        .find(|planned| planned.name == set.name && planned.change != Change::Delete);
+    if let Some(planned) = planned {
+        took = roll_out(bundle, set, planned, accounts, sum);
+    }
+    let stacks = plan
+        .stacks
+        .iter()
+        .filter(|stack| stack.name == set.name)
+        .filter(|stack| {
+            matches!(
+                stack.change,
+                Change::Create | Change::Update { .. } | Change::Replace { .. }
+            )
+        })
+        .count();
+    if stacks > 0 {
+        sum.stacks += stacks;
+        took.0 += STACK;
+    }
+    took
 }
 
 /// Seconds of work and minutes of soaking.
@@ -85,7 +148,7 @@ fn roll_out(
     planned: &StackSetPlan,
     accounts: &[Account],
     sum: &mut Estimate,
-) -> (usize, u64) {
+) -> Time {
     let Some(members) = &set.targets.members else {
         return (0, 0);
     };

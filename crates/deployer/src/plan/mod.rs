@@ -4,6 +4,7 @@ mod basis;
 mod compare;
 mod estimate;
 mod model;
+mod moves;
 mod problems;
 
 use std::collections::BTreeSet;
@@ -14,15 +15,17 @@ use compiler::{Bundle, OWNERSHIP_TAG, Part, StackSet};
 pub(crate) use compare::Deployed;
 use compare::{reasons, rule_changes};
 pub use model::{
-    Basis, Cells, Change, Estimate, Plan, PlanSummary, Problem, ProblemKind, Reason, Repair,
-    RuleChange, RuleChangeKind, StackPlan, StackSetPlan,
+    Basis, Cells, Change, Estimate, LeftBehind, Plan, PlanSummary, Problem, ProblemKind, Reason,
+    Repair, RuleChange, RuleChangeKind, StackPlan, StackSetPlan,
 };
+pub use moves::Move;
+pub(crate) use moves::{receivers, waits_for};
 pub(crate) use problems::{ACTIVATE_TRUSTED_ACCESS, wrong_management_account, wrong_organization};
 
 use crate::fleet::{Membership, Observed, ObservedStack, ObservedStackSet, is_owned, tagged_part};
 use crate::ports::{Account, AccountState, Instance, InstanceStatus, Location};
 pub use crate::rollout::BlockedLocation;
-use crate::rollout::{Desired, desired, region_is_off, selected};
+use crate::rollout::{Desired, desired, region_is_not_enabled, region_is_off, selected};
 
 fn pinned_regions(bundle: &Bundle) -> Vec<String> {
     match bundle.organization.region_source {
@@ -39,8 +42,10 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
         problems: problems::problems(bundle, observed),
         stack_sets: Vec::new(),
         stacks: Vec::new(),
+        moves: Vec::new(),
         accounts: watched(bundle, &membership.accounts).len(),
         regions: bundle.organization.regions.len(),
+        notes: notes(bundle),
         pinned_regions: pinned_regions(bundle),
         estimate: Estimate::default(),
         basis: basis::basis(bundle, observed),
@@ -79,8 +84,30 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
     plan.stack_sets
         .extend(unwanted_stack_sets(bundle, observed, membership));
     plan.stacks.extend(unwanted_stacks(bundle, observed));
-    plan.estimate = estimate::estimate(bundle, &membership.accounts, &plan);
+    plan.moves = moves::moves(bundle, observed);
+    moves::name_moves(&mut plan, bundle, observed);
+    estimate::estimate(bundle, &membership.accounts, &mut plan);
     plan
+}
+
+/// What happens to accounts that join or move between deployments.
+fn notes(bundle: &Bundle) -> Vec<String> {
+    if bundle.stack_sets.iter().any(|set| set.auto_deployment) {
+        return vec![
+            "automatic deployment is on: an account that joins or moves into the targets gets its \
+             stacks within minutes, without a deployment"
+                .to_owned(),
+        ];
+    }
+    if bundle.organization.targets.exclude_accounts.is_empty() {
+        return Vec::new();
+    }
+    vec![
+        "automatic deployment is off, because it would also deploy to excluded accounts: an account \
+         that joins or moves into the targets waits for the next deployment; with the excluded \
+         accounts in an organizational unit that is no target, `exclude_accounts` isn't needed"
+            .to_owned(),
+    ]
 }
 
 /// Explains to a delegated administrator why the management account can't be read.
@@ -171,9 +198,11 @@ pub(crate) fn plan_stack_set(
                 *plan.unchanged_in.entry(location.region).or_default() += 1;
             }
         } else if !blocked.contains(&location) {
-            if membership.is_off(&location.region) {
+            if membership.is_closed(&location) {
                 plan.blocked.push(out_of_reach(location, membership));
             } else {
+                plan.left_behind
+                    .extend(LeftBehind::of(instance, membership));
                 plan.remove.push(location);
             }
         }
@@ -285,9 +314,11 @@ pub(crate) fn delete_stack_set(found: &ObservedStackSet, membership: &Membership
     let mut plan = StackSetPlan::new(&found.details.name, part, Change::Delete);
     for instance in &found.instances {
         let location = instance.location();
-        if membership.is_off(&location.region) {
+        if membership.is_closed(&location) {
             plan.blocked.push(out_of_reach(location, membership));
         } else {
+            plan.left_behind
+                .extend(LeftBehind::of(instance, membership));
             plan.remove.push(location);
         }
     }
@@ -298,14 +329,16 @@ pub(crate) fn delete_stack_set(found: &ObservedStackSet, membership: &Membership
 
 /// An instance to be removed in a Region where no operation works.
 fn out_of_reach(location: Location, membership: &Membership) -> BlockedLocation {
+    let why = if membership.is_off(&location.region) {
+        region_is_off(&location.region)
+    } else {
+        region_is_not_enabled(&location.region)
+    };
     BlockedLocation {
         account_name: membership
             .account(&location.account)
             .map(|it| it.name.clone()),
-        reason: format!(
-            "it is no longer wanted and can't be removed: {}",
-            region_is_off(&location.region)
-        ),
+        reason: format!("it is no longer wanted and can't be removed: {why}"),
         location,
     }
 }

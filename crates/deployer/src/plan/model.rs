@@ -6,7 +6,9 @@ use compiler::Part;
 use remedy::Remedy;
 use serde::{Deserialize, Serialize};
 
-use crate::ports::{Instance, Location};
+use super::moves::Move;
+use crate::fleet::Membership;
+use crate::ports::{AccountState, Instance, Location};
 use crate::rollout::BlockedLocation;
 
 /// The changes that make the fleet match the bundle.
@@ -21,10 +23,15 @@ pub struct Plan {
     pub stack_sets: Vec<StackSetPlan>,
     /// Stacks of the management account in deployment order, followed by those to be deleted.
     pub stacks: Vec<StackPlan>,
+    /// Rules and forwarders that move between stack sets, sorted.
+    pub moves: Vec<Move>,
     /// Number of watched accounts in use, including the management account if it gets a stack.
     pub accounts: usize,
     /// Number of watched Regions.
     pub regions: usize,
+    /// What whoever reads the plan should know, such as what automatic deployment does. Clauses
+    /// without a full stop.
+    pub notes: Vec<String>,
     /// The Regions to which `regions: enabled` was resolved; empty if the organization file lists
     /// them. A deployment of the saved plan watches these, whatever has been enabled since.
     pub pinned_regions: Vec<String>,
@@ -103,6 +110,8 @@ pub struct StackSetPlan {
     pub update: Vec<Location>,
     /// Instances to remove, sorted.
     pub remove: Vec<Location>,
+    /// Those of `remove` whose stack stays in its account.
+    pub left_behind: Vec<LeftBehind>,
     /// Instances that no operation can reach. They and their leftover stacks are removed, then they
     /// are created again.
     pub repair: Vec<Repair>,
@@ -128,6 +137,7 @@ impl StackSetPlan {
             add: Vec::new(),
             update: Vec::new(),
             remove: Vec::new(),
+            left_behind: Vec::new(),
             repair: Vec::new(),
             unchanged: 0,
             unchanged_in: BTreeMap::new(),
@@ -218,6 +228,36 @@ impl Repair {
             reason: format!("{state}: {why}"),
             stack_id: instance.stack_id.clone(),
         }
+    }
+}
+
+/// An instance whose stack stays when the instance is removed, because StackSets can't reach the
+/// account. AWS keeps it until somebody deletes it in the account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LeftBehind {
+    /// Account and Region.
+    pub location: Location,
+    /// Id of the stack, if CloudFormation still knows it.
+    pub stack_id: Option<String>,
+    /// A clause without a full stop, such as `the account has left the organization`.
+    pub reason: String,
+}
+
+impl LeftBehind {
+    /// What stays of an instance; `None` if its account is in use.
+    pub(crate) fn of(instance: &Instance, membership: &Membership) -> Option<LeftBehind> {
+        let reason = match membership.account(&instance.account) {
+            None => "the account has left the organization".to_owned(),
+            Some(account) if account.state != AccountState::Active => {
+                format!("the account is {}", account.state.describe())
+            }
+            Some(_) => return None,
+        };
+        Some(LeftBehind {
+            location: instance.location(),
+            stack_id: instance.stack_id.clone(),
+            reason,
+        })
     }
 }
 
@@ -327,6 +367,8 @@ pub enum RuleChangeKind {
     Changed,
     /// The rule is removed.
     Removed,
+    /// The rule moves to another stack set.
+    Moved,
 }
 
 impl RuleChangeKind {
@@ -336,6 +378,7 @@ impl RuleChangeKind {
             RuleChangeKind::Added => "added",
             RuleChangeKind::Changed => "changed",
             RuleChangeKind::Removed => "removed",
+            RuleChangeKind::Moved => "moved",
         }
     }
 }
@@ -426,9 +469,11 @@ impl Plan {
             merged
                 .entry(&change.rule)
                 .and_modify(|known| {
-                    // A rule that is added in one place and removed in another has moved: report it
-                    // as changed.
-                    if known.change != change.change {
+                    // A rule that is added in one stack set and removed in another part changes.
+                    let kinds = [known.change, change.change];
+                    if kinds.contains(&RuleChangeKind::Moved) {
+                        known.change = RuleChangeKind::Moved;
+                    } else if known.change != change.change {
                         known.change = RuleChangeKind::Changed;
                     }
                     known.details.extend(change.details.clone());

@@ -141,6 +141,18 @@ pub trait Organizations {
         &self,
     ) -> impl Future<Output = Result<Option<Vec<String>>, CloudError>> + Send;
 
+    /// Regions enabled in the management account that must be enabled in each account; `None` if the
+    /// caller can't list them.
+    fn opt_in_regions(
+        &self,
+    ) -> impl Future<Output = Result<Option<Vec<String>>, CloudError>> + Send;
+
+    /// Regions enabled in a member account; `None` if the caller can't list them.
+    fn member_regions(
+        &self,
+        account: &str,
+    ) -> impl Future<Output = Result<Option<Vec<String>>, CloudError>> + Send;
+
     /// Ids of the accounts that are delegated administrators of a service, given by its principal.
     fn delegated_administrators(
         &self,

@@ -115,7 +115,7 @@ pub async fn thorough(cloud: &impl Cloud, bundle: &Bundle) -> Preflight {
     let Some(caller) = look(cloud, bundle, &mut found).await else {
         return found;
     };
-    match Membership::read(cloud).await {
+    match Membership::read(cloud, &bundle.organization).await {
         Ok(membership) => quotas::instances(bundle, &membership, &mut found),
         Err(error) => found.unknown("instances of a stack set", &error.source),
     }

@@ -61,6 +61,15 @@ pub(crate) fn region_is_off(region: &str) -> String {
     )
 }
 
+/// Why nothing can be deployed to a Region that a member account hasn't enabled. Nothing can happen
+/// there, either.
+pub(crate) fn region_is_not_enabled(region: &str) -> String {
+    format!(
+        "the Region {region} is not enabled in the account; `aws account enable-region \
+         --region-name {region}` there enables it"
+    )
+}
+
 /// Determines where the instances of a stack set with these members belong.
 pub(crate) fn desired(
     members: &Members,
@@ -77,6 +86,8 @@ pub(crate) fn desired(
                 format!("the account is {}", account.state.describe())
             } else if membership.is_off(region) {
                 region_is_off(region)
+            } else if membership.is_not_enabled(&location) {
+                region_is_not_enabled(region)
             } else {
                 desired.locations.insert(location);
                 continue;

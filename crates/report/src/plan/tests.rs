@@ -29,9 +29,11 @@ fn empty() -> Plan {
         problems: Vec::new(),
         stack_sets: Vec::new(),
         stacks: Vec::new(),
+        moves: Vec::new(),
         accounts: 20,
         pinned_regions: Vec::new(),
         regions: 2,
+        notes: Vec::new(),
         estimate: Estimate::default(),
         basis: Basis {
             bundle: "b".into(),

@@ -232,6 +232,20 @@ impl Targets {
                 }
             }
         }
+        if self.filter == Filter::Intersection {
+            // An account that left the organization is in no unit, but its instances keep the unit
+            // through which they were deployed.
+            for (location, instance) in &set.instances {
+                let departed = stage.services.organization.account(&location.0).is_none();
+                let wanted = departed
+                    && self.units.contains(&instance.unit)
+                    && self.regions.contains(&location.1)
+                    && self.accounts.contains(&location.0);
+                if wanted {
+                    locations.insert(location.clone(), Arc::clone(&instance.unit));
+                }
+            }
+        }
         let missing = locations.keys().find(|location| {
             self.accounts.contains(&location.0) && !set.instances.contains_key(*location)
         });

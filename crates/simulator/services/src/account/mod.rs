@@ -60,13 +60,21 @@ fn get_region_opt_status(request: GetRegionOptStatus, context: &mut Context<'_>)
     Ok(json!({"RegionName": region, "RegionOptStatus": status}))
 }
 
-/// The account in question: the caller's own, or any for the management account.
+/// The service principal for Account Management's trusted access.
+const PRINCIPAL: &str = "account.amazonaws.com";
+
+/// The account in question: the caller's own, or, with trusted access, any but itself for the
+/// management account and delegated administrators.
+/// <https://docs.aws.amazon.com/accounts/latest/reference/using-orgs-trusted-access.html>
 fn account<'a>(context: &'a Context<'_>, asked: Option<&'a str>) -> Result<&'a str, ApiError> {
     let caller = context.caller;
     let Some(account) = asked else {
         return Ok(&caller.account);
     };
-    let allowed = caller.account == MANAGEMENT && account != MANAGEMENT;
+    let organization = &context.organization;
+    let administers =
+        caller.account == MANAGEMENT || organization.is_delegated(&caller.account, PRINCIPAL);
+    let allowed = administers && account != MANAGEMENT && organization.trusts(PRINCIPAL);
     if !allowed || context.organization.account(account).is_none() {
         return Err(ApiError::denied(caller, "account:ListRegions", account).status(403));
     }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 pub(crate) use actions::{ACTIONS, permit};
 
 use crate::Services;
-use crate::environment::AccountMove;
+use crate::environment::{AccountMove, DEFAULT_REGIONS};
 use crate::wire::api::ApiError;
 
 /// The same in every simulation.
@@ -234,6 +234,14 @@ pub fn create_account(
     }
     let now = services.environment.now;
     services.organization.add(&id, name, parent, now);
+    // A new account has only the Regions that need no opt-in.
+    let environment = &mut services.environment;
+    for region in &environment.regions {
+        if !DEFAULT_REGIONS.contains(&region.as_str()) {
+            let pair = (id.clone(), region.clone());
+            environment.off_in.insert(pair);
+        }
+    }
     services.environment.moves.push(AccountMove {
         account: id.clone(),
         from: None,

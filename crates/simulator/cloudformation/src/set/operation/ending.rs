@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::Stage;
 use crate::Task;
-use crate::set::operation::work::{accessible, hold};
+use crate::set::operation::work::{accessible, departed, hold};
 use crate::set::operation::{Job, begin, proceed};
 use crate::set::{RegionWork, Work, announce};
 use crate::stack::{Stack, drift, fold};
@@ -41,7 +41,14 @@ pub(crate) fn finish(stage: &mut Stage<'_>, job: &Job) {
         if let Some(id) = &stack {
             fold::carry_out(stage, id);
         }
-        End::Skipped
+        if departed(stage, &job.location.0) {
+            End::Failed(format!(
+                "Account {} is not a member of the organization",
+                job.location.0
+            ))
+        } else {
+            End::Skipped
+        }
     } else if let Some(failure) = &job.failure {
         End::Failed(failure.clone())
     } else if let Work::DetectDrift = work {

@@ -45,6 +45,11 @@ pub(super) fn launch(stage: &mut Stage<'_>, set_id: &str, id: &str, location: Lo
         stage.faults.instance_fault(&name, at, work.action())
     };
     let begun = match &work {
+        Work::Delete { retain: true } => Begun::Work,
+        _ if departed(stage, &location.0) => Begun::Failed(format!(
+            "Account {} is not a member of the organization",
+            location.0
+        )),
         _ if !accessible(stage, &location.0) => Begun::Work,
         _ if !region_is_on(stage, &location) => Begun::Failed(format!(
             "Region {} is not enabled in account {}",
@@ -64,7 +69,7 @@ pub(super) fn launch(stage: &mut Stage<'_>, set_id: &str, id: &str, location: Lo
         Work::Delete { retain: false } => stack
             .and_then(|stack| remove(stage, &stack))
             .map_or(Begun::Work, Begun::Failed),
-        Work::Delete { retain: true } | Work::DetectDrift => Begun::Work,
+        Work::DetectDrift => Begun::Work,
     };
     let (idle, mut failure) = match begun {
         Begun::Work => (false, None),
@@ -146,6 +151,12 @@ pub(crate) fn stick(stage: &mut Stage<'_>, set_id: &str, id: &str) {
     if let Some(operation) = operation {
         operation.stuck = true;
     }
+}
+
+/// Whether the account has left the organization. Its stack instances stay in their stack sets, and
+/// its stacks in the account, where StackSets can't reach them.
+pub(super) fn departed(stage: &Stage<'_>, account: &str) -> bool {
+    stage.services.organization.account(account).is_none()
 }
 
 /// Whether StackSets can work in the account.
