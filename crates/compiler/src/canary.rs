@@ -120,7 +120,14 @@ impl CanaryKind {
     /// The spokes' forwarder. It is never merged with the detections' forwarders, so that it stays
     /// the same when rules change.
     pub(crate) fn forwarder(self) -> Option<Forwarder> {
+        let (group, logical_id) = match self {
+            CanaryKind::Event => ("canaries", "ForwardCanary"),
+            CanaryKind::CloudTrail => ("CloudTrail canaries", "ForwardCloudTrailCanary"),
+        };
         Some(Forwarder {
+            group: group.to_owned(),
+            sources: vec![group.to_owned()],
+            logical_id: logical_id.to_owned(),
             pattern: Pattern::parse(&self.pattern().to_string()).ok()?,
             read_only: false,
             rules: Vec::new(),

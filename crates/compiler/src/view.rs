@@ -261,7 +261,10 @@ pub(crate) fn forwarders(forwarders: &[&Forwarder]) -> Vec<Value> {
         let depends_on: Vec<String> = forwarders
             .iter()
             .filter(|other| {
-                let other_sources = other.group == OTHER_GROUP && forwarder.group != OTHER_GROUP;
+                // Canaries, which no rule needs, have a forwarder of their own at all times.
+                let other_sources = other.group == OTHER_GROUP
+                    && forwarder.group != OTHER_GROUP
+                    && !forwarder.rules.is_empty();
                 let same_group = other.group == forwarder.group;
                 other_sources || (same_group && forwarder.read_only && !other.read_only)
             })

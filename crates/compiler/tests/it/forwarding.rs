@@ -112,7 +112,7 @@ fn by_id(bundle: &Bundle) -> BTreeMap<String, Deployed> {
 
 #[test]
 fn a_rule_edit_changes_the_forwarder_of_its_group_in_place() {
-    let rules = three_hundred();
+    let rules = full_hub();
     let first = bundle(&rules, &example());
     let before = by_id(&first);
     assert!(before.len() > 4);

@@ -140,7 +140,7 @@ async fn chosen(
         return Ok((Vec::new(), Vec::new()));
     };
     let organization = &bundle.organization;
-    let membership = Membership::read(cloud).await?;
+    let membership = Membership::read(cloud, organization).await?;
     let mut all = BTreeSet::new();
     if let Some(members) = &set.targets.members {
         all = desired(members, organization, &membership).locations;
