@@ -156,7 +156,7 @@ fn revert_drift(
         let (kind, properties) = (&resource.kind, &resource.properties);
         let physical_id = &resource.physical_id;
         let restored = permitted.and_then(|()| {
-            let services = &mut stage.services;
+            let services = &mut *stage.services;
             services.update(&location, kind, physical_id, properties, properties)
         });
         match restored {
