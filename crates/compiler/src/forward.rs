@@ -327,10 +327,9 @@ impl Group<'_> {
                 content.push_str(&terms.to_string());
             }
         } else if !read_only && groups.iter().any(is_read_only) {
-            // When a rule begins to share events with one that needs read-only calls, its events go
-            // from this forwarder to the other.
+            // When a rule begins to need read-only calls, or to share events with one that does, its
+            // events go from this forwarder to the other.
             let joined = groups.iter().filter(|group| is_read_only(group)).flatten();
-            let joined = joined.filter(|it| !it.rule.read_only);
             content.extend(joined.map(|it| it.pattern.text()));
         }
         let suffix = if content.is_empty() {

@@ -57,7 +57,8 @@ impl Expected {
                     logical_id: logical_id.clone(),
                     rule: rule_of(resource).map(str::to_owned),
                     name: property("Name").unwrap_or_default(),
-                    bus: property("EventBusName").unwrap_or_else(|| "default".into()),
+                    bus: property("EventBusName")
+                        .map_or_else(|| "default".into(), |bus| named_bus(&source.resources, bus)),
                     state: property("State")
                         .and_then(|state| state.as_str().map(str::to_owned))
                         .unwrap_or_else(|| "ENABLED".to_owned()),
@@ -82,6 +83,14 @@ impl Expected {
         }
         expected
     }
+}
+
+/// The name of a rule's bus. A bus of the same template is referred to by its logical id.
+fn named_bus(resources: &BTreeMap<String, Value>, bus: Value) -> Value {
+    let id = bus.get("Ref").and_then(Value::as_str);
+    let own = id.and_then(|id| resources.get(id));
+    let name = own.and_then(|own| own.pointer("/Properties/Name"));
+    name.cloned().unwrap_or(bus)
 }
 
 fn inline(policies: Option<&Value>) -> BTreeMap<String, Value> {
