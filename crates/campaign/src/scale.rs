@@ -221,7 +221,7 @@ fn count(extent: &mut Extent, bundle: &Bundle, fleet: &Fleet) {
             extent.queues += stacks + instances;
         }
         let rules = set.template.matches("\"AWS::Events::Rule\"").count();
-        if set.part == Part::RulesHub {
+        if matches!(set.part, Part::RulesHub | Part::Topic) {
             extent.hub_rules += rules;
         } else if rules > 0 {
             extent.rule_lists += stacks + instances;

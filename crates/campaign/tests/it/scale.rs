@@ -35,7 +35,7 @@ fn every_step_makes_few_redundant_calls() {
     assert_eq!(
         outcomes,
         [
-            ("plan", "53 instances to add"),
+            ("plan", "54 instances to add"),
             ("deploy", "Done"),
             ("plan again", "empty: true"),
             ("deploy again", "NothingToDo"),
