@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use super::{Stage, permission, set, stack};
+use super::stack::permission;
+use super::{Stage, set, stack};
 use crate::services::environment::Look;
 use crate::wire::Effect;
 use crate::wire::api::{ApiError, Caller};

@@ -52,7 +52,6 @@
 
 mod action;
 mod outside_changes;
-mod permission;
 mod request;
 pub mod set;
 mod settings;

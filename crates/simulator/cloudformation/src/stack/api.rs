@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::permission;
 use crate::action::{Answer, actions};
 use crate::request::{CallAs, declared, deployment, listing, no_template, request, template};
 use crate::set::operation::exceeded;
@@ -15,7 +16,7 @@ use crate::stack::{
 use crate::template::Template;
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::time::iso;
-use crate::{Detection, Stage, Task, permission, set};
+use crate::{Detection, Stage, Task, set};
 
 actions! {
     Changes CreateStack unfolded(create);

@@ -7,13 +7,14 @@ use serde_json::{Map, Value};
 
 use super::execute::{event, handler_reason, record};
 use super::fold::Folded;
+use super::permission;
+use crate::Stage;
 use crate::resources::permissions::Handler;
 use crate::resources::{ResourceLocation, Resources, Updated};
 use crate::stack::{Deployment, Output, Resource};
 use crate::template::evaluate::Scope;
 use crate::template::{Policy, Template};
 use crate::wire::scalar;
-use crate::{Stage, permission};
 
 /// The failure that stopped an operation.
 pub(crate) struct Failure {

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::converge::{Failure, Generations, Outcome, Undo, converge};
+use super::permission;
 use super::{drift, fold};
+use crate::Stage;
 use crate::resources::permissions::Handler;
 use crate::resources::{ResourceError, Resources, Updated};
 use crate::stack::{Deployment, Event, OnFailure, Pending, Resource};
 use crate::template::{Policy, Template};
-use crate::{Stage, permission};
 
 /// Performs the stack's pending operation.
 pub(crate) fn finish(stage: &mut Stage<'_>, id: &str) {

@@ -7,6 +7,7 @@ pub(crate) mod drift;
 pub(crate) mod execute;
 pub(crate) mod fold;
 pub(crate) mod look;
+pub(crate) mod permission;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;

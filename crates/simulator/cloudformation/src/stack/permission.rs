@@ -10,14 +10,14 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::template::Template;
-use super::{Stage, template_url};
+use super::Resource as StackResource;
 use crate::resources::ResourceError;
 use crate::resources::permissions::{Handler, Resource, permit};
 use crate::services::authorize;
 use crate::services::organizations::MANAGEMENT;
-use crate::stack::Resource as StackResource;
+use crate::template::Template;
 use crate::wire::api::{ApiError, Caller};
+use crate::{Stage, template_url};
 
 /// Actions without a resource type.
 const ANYTHING: &[&str] = &[
