@@ -128,7 +128,8 @@ impl Alerts {
             let text = delivery["body"].as_str().expect("a text");
             let message: Value = serde_json::from_str(text).expect("JSON");
             let text = message.to_string();
-            let rule = text.split("probe-").nth(1).map(|it| &it[..2]);
+            let rule = text.split("probe-").nth(1);
+            let rule = rule.map(|it| it.chars().take(2).collect::<String>());
             let event = text.split("event-").nth(1);
             let event = event.and_then(|it| it.split(['"', '\\']).next()?.parse().ok());
             if let (Some(rule), Some(event)) = (rule, event) {

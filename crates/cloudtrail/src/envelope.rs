@@ -223,6 +223,7 @@ fn default_type(service: &str, name: Option<&str>) -> &'static str {
 /// let record = serde_json::json!({
 ///     "eventSource": "signin.amazonaws.com", "eventName": "ConsoleLogin", "awsRegion": "us-east-1",
 ///     "recipientAccountId": "012345678901", "eventTime": "2026-11-23T03:00:00Z", "eventID": "1",
+///     "readOnly": false,
 /// });
 /// assert_eq!(
 ///     cloudtrail::envelope::assumptions(&record),
