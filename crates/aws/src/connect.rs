@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -153,7 +153,7 @@ pub struct Aws {
     requests: Arc<AtomicU64>,
     identity: Arc<OnceCell<Identity>>,
     /// The most recent sessions of the access role, by account.
-    sessions: Arc<Mutex<BTreeMap<String, Session>>>,
+    sessions: Arc<Mutex<BTreeMap<String, SharedSession>>>,
     /// Whether a member's Regions must be asked for in the member.
     asks_members: Arc<AtomicBool>,
 }
@@ -164,6 +164,9 @@ struct Session {
     credentials: SharedCredentialsProvider,
     expires: SystemTime,
 }
+
+/// An account's session, once somebody has asked for it.
+type SharedSession = Arc<tokio::sync::Mutex<Option<Session>>>;
 
 impl fmt::Debug for Aws {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -336,18 +339,34 @@ impl Aws {
         Ok(builder.build())
     }
 
-    /// A session of the access role, valid for all Regions of the account.
+    /// A session of the access role, valid for all Regions of the account. Whoever asks for an
+    /// account at the same time waits for the same session.
     async fn session(&self, location: &Location) -> Result<Session, CloudError> {
+        let shared = self.shared_session(&location.account);
+        let mut shared = shared.lock().await;
         // AWS's clock, because it set the time at which the session expires.
         let soon = self.clock.now() + SESSION_MARGIN;
-        let known = self
-            .sessions()
-            .get(&location.account)
-            .filter(|session| session.expires > soon)
-            .cloned();
-        if let Some(session) = known {
-            return Ok(session);
+        if let Some(session) = shared.as_ref().filter(|session| session.expires > soon) {
+            return Ok(session.clone());
         }
+        let session = self.assume_access_role(location).await?;
+        *shared = Some(session.clone());
+        Ok(session)
+    }
+
+    fn shared_session(&self, account: &str) -> SharedSession {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = sessions.get(account) {
+            return Arc::clone(known);
+        }
+        // Accounts are processed one after the other, so evicted sessions are rarely needed again.
+        while sessions.len() >= SESSIONS {
+            sessions.pop_first();
+        }
+        Arc::clone(sessions.entry(account.to_owned()).or_default())
+    }
+
+    async fn assume_access_role(&self, location: &Location) -> Result<Session, CloudError> {
         let config = aws_sdk_sts::config::Builder::from(&self.base)
             .interceptor(self.clock())
             .build();
@@ -355,7 +374,7 @@ impl Aws {
             .assume_role()
             .role_arn(format!(
                 "arn:{}:iam::{}:role/{}",
-                partition(&location.region),
+                location.partition(),
                 location.account,
                 self.options.access_role
             ))
@@ -368,7 +387,7 @@ impl Aws {
                 message: "sts:AssumeRole returned no credentials".to_owned(),
             });
         };
-        let expires = SystemTime::try_from(keys.expiration).unwrap_or(soon);
+        let expires = SystemTime::try_from(keys.expiration).unwrap_or_else(|_| self.clock.now());
         let credentials = SdkCredentials::new(
             keys.access_key_id,
             keys.secret_access_key,
@@ -376,21 +395,10 @@ impl Aws {
             Some(expires),
             "gizmos",
         );
-        let session = Session {
+        Ok(Session {
             credentials: SharedCredentialsProvider::new(credentials),
             expires,
-        };
-        let mut sessions = self.sessions();
-        // Accounts are processed one after the other, so evicted sessions are rarely needed again.
-        while sessions.len() >= SESSIONS {
-            sessions.pop_first();
-        }
-        sessions.insert(location.account.clone(), session.clone());
-        Ok(session)
-    }
-
-    fn sessions(&self) -> MutexGuard<'_, BTreeMap<String, Session>> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        })
     }
 
     /// CloudFormation client for an account and Region.
@@ -443,19 +451,6 @@ fn cloudformation(
     aws_sdk_cloudformation::Client::from_conf(config)
 }
 
-/// The AWS partition of a Region, the second part of every ARN.
-pub(crate) fn partition(region: &str) -> &'static str {
-    if region.starts_with("cn-") {
-        "aws-cn"
-    } else if region.starts_with("us-gov-") {
-        "aws-us-gov"
-    } else if region.starts_with("eusc-") {
-        "aws-eusc"
-    } else {
-        "aws"
-    }
-}
-
 impl Pause for Aws {
     async fn pause(&self, duration: Duration) {
         match &self.options.pause {
@@ -469,17 +464,5 @@ impl Pause for Aws {
 
     fn now(&self) -> SystemTime {
         self.clock.now()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::partition;
-
-    #[test]
-    fn arns_carry_the_partition_of_their_region() {
-        assert_eq!(partition("eu-central-1"), "aws");
-        assert_eq!(partition("cn-north-1"), "aws-cn");
-        assert_eq!(partition("us-gov-west-1"), "aws-us-gov");
     }
 }

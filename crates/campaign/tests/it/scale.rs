@@ -43,10 +43,10 @@ fn every_step_makes_few_redundant_calls() {
         ]
     );
     assert_eq!(scale.accounts, 24);
-    // A deployment reads its result again, and drift detection its operations and instances, and the
-    // targets that CloudFormation reports falsely. The caller's identity is read once for the
-    // connection and once for the plan; Regions once for the caller and once for members. Where the
-    // clock is behind, as here, no session of the access role is used for a second Region.
+    // A deployment reads its result again. Drift detection reads its operations again, the instances
+    // by drift status, and the targets that CloudFormation reports falsely. The caller's identity is
+    // read once for the connection and once for the plan, Regions once for the caller and once to
+    // see whether members can be asked for theirs.
     assert_eq!(
         Vec::from_iter(more_than_least),
         [
@@ -58,7 +58,6 @@ fn every_step_makes_few_redundant_calls() {
             "drift: cloudformation:ListStackInstances",
             "drift: cloudformation:ListStackSetOperations",
             "drift: events:ListTargetsByRule",
-            "drift: sts:AssumeRole",
             "drift: sts:GetCallerIdentity",
             "plan again: account:ListRegions",
             "plan again: sts:GetCallerIdentity",
