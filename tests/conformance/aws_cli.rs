@@ -135,6 +135,7 @@ fn the_aws_cli_finds_the_template_in_its_bucket_and_can_empty_it() {
         "# artifacts: {}",
         "artifacts: {}",
     );
+    project.add_large_rules();
     project.deploy(&organization).expect(0);
     let management = organization.environment(MANAGEMENT, HOME);
     let s3 = |arguments: &[&str]| {

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::settle::Source;
-use crate::fleet::resolve::{Context, partition};
+use crate::fleet::resolve::Context;
 use crate::fleet::template::rule_of;
 use crate::ports::{Location, RoleDetails};
 
@@ -57,8 +57,7 @@ impl Expected {
                     logical_id: logical_id.clone(),
                     rule: rule_of(resource).map(str::to_owned),
                     name: property("Name").unwrap_or_default(),
-                    bus: property("EventBusName")
-                        .map_or_else(|| "default".into(), |bus| named_bus(&source.resources, bus)),
+                    bus: property("EventBusName").unwrap_or_else(|| "default".into()),
                     state: property("State")
                         .and_then(|state| state.as_str().map(str::to_owned))
                         .unwrap_or_else(|| "ENABLED".to_owned()),
@@ -83,14 +82,6 @@ impl Expected {
         }
         expected
     }
-}
-
-/// The name of a rule's bus. A bus of the same template is referred to by its logical id.
-fn named_bus(resources: &BTreeMap<String, Value>, bus: Value) -> Value {
-    let id = bus.get("Ref").and_then(Value::as_str);
-    let own = id.and_then(|id| resources.get(id));
-    let name = own.and_then(|own| own.pointer("/Properties/Name"));
-    name.cloned().unwrap_or(bus)
 }
 
 fn inline(policies: Option<&Value>) -> BTreeMap<String, Value> {
@@ -157,7 +148,7 @@ pub(super) fn known_resources(
     role: Option<(&String, &str)>,
 ) -> BTreeMap<String, String> {
     let Location { account, region } = location;
-    let partition = partition(region);
+    let partition = location.partition();
     let mut known = BTreeMap::new();
     if let Some(url) = queue_url {
         let name = url.rsplit('/').next().unwrap_or(url);
