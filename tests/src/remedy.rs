@@ -5,7 +5,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{HOME, MANAGEMENT, Project, Served};
+use crate::{HOME, MANAGEMENT, Project, Run, Served};
 
 /// How long an asynchronous operation takes, in virtual seconds.
 const A_WHILE: u64 = 1800;
@@ -21,6 +21,22 @@ const LISTS: [&str; 5] = [
     "message-attribute-names",
     "regions",
 ];
+
+impl Run {
+    /// The remedies with commands that the run printed, without repetitions.
+    pub fn remedies(&self) -> Vec<String> {
+        let mut found: Vec<String> = Vec::new();
+        for line in self.all().lines() {
+            if let Some(remedy) = line.trim_start().strip_prefix("help: ")
+                && remedy.contains('`')
+                && !found.iter().any(|known| known == remedy)
+            {
+                found.push(remedy.to_owned());
+            }
+        }
+        found
+    }
+}
 
 impl Served {
     /// Runs every command between backticks of a remedy. Commands of this program get the
@@ -101,14 +117,16 @@ fn account_of(remedy: &str) -> String {
     digits.unwrap_or(MANAGEMENT).to_owned()
 }
 
-/// Splits a command line like a shell; single quotes only.
+/// Splits a command line like a shell; single quotes and, outside of them, backslashes only.
 fn words(command: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
     let mut quoted = false;
-    for letter in command.chars() {
+    let mut letters = command.chars();
+    while let Some(letter) = letters.next() {
         match letter {
             '\'' => quoted = !quoted,
+            '\\' if !quoted => word.extend(letters.next()),
             ' ' if !quoted => words.push(std::mem::take(&mut word)),
             other => word.push(other),
         }

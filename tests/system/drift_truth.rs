@@ -48,7 +48,7 @@ impl Fleet {
             run = run.says(text);
         }
         let mut restored = false;
-        for remedy in remedies(&run) {
+        for remedy in run.remedies() {
             self.organization.follow(&self.project, &remedy);
             restored = self.drift(&[]).code == 0;
             if restored {
@@ -102,20 +102,6 @@ impl Fleet {
     fn dead_letters(&self) -> String {
         self.in_spoke(SPOKE, "AWS::SQS::Queue", "DeadLetters")
     }
-}
-
-/// The remedies that a report prints, without repetitions.
-fn remedies(run: &Run) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for line in run.all().lines() {
-        if let Some(remedy) = line.trim_start().strip_prefix("help: ")
-            && remedy.contains('`')
-            && !found.iter().any(|known| known == remedy)
-        {
-            found.push(remedy.to_owned());
-        }
-    }
-    found
 }
 
 #[test]

@@ -30,6 +30,33 @@ fn verify(organization: &Served, project: &Project, more: &[&str]) -> Run {
 /// Breaks a link and checks that `verify` names it, and AWS's error or what was read.
 #[track_caller]
 fn names(break_it: impl FnOnce(&Served), more: &[&str], texts: &[&str]) -> Run {
+    named(break_it, more, texts).2
+}
+
+/// Breaks a link like [`names`], then follows what `verify` prints until the link works again.
+#[track_caller]
+fn names_and_restores(break_it: impl FnOnce(&Served), more: &[&str], texts: &[&str]) {
+    let (organization, project, run) = named(break_it, more, texts);
+    for remedy in run.remedies() {
+        if let Some((_, drift)) = remedy.split_once("`gizmos drift --org") {
+            let deep = drift.starts_with(" --deep`");
+            let target = organization.argument();
+            let mut arguments = vec!["drift", "--org", target.as_str()];
+            arguments.extend(deep.then_some("--deep"));
+            // The remedy of another link may have restored this one already.
+            for remedy in project.run(&arguments).remedies() {
+                organization.follow(&project, &remedy);
+            }
+        } else {
+            organization.follow(&project, &remedy);
+        }
+    }
+    let run = verify(&organization, &project, more);
+    assert_eq!(run.code, 0, "{}", run.all());
+}
+
+#[track_caller]
+fn named(break_it: impl FnOnce(&Served), more: &[&str], texts: &[&str]) -> (Served, Project, Run) {
     let (organization, project) = deployed(300.0);
     break_it(&organization);
     let mut run = verify(&organization, &project, more).expect(1);
@@ -51,7 +78,7 @@ fn names(break_it: impl FnOnce(&Served), more: &[&str], texts: &[&str]) -> Run {
             }
         }
     }
-    run
+    (organization, project, run)
 }
 
 /// The rules on a bus.
@@ -198,7 +225,7 @@ fn a_forwarder_role_without_permission_is_named() {
 
 #[test]
 fn a_disabled_detection_in_the_hub_is_named() {
-    names(
+    names_and_restores(
         |organization| disable(organization, HUB, HOME, "gizmos", "root-user-activity"),
         &["--accounts", SPOKE],
         &[
@@ -236,7 +263,7 @@ fn a_publisher_role_without_permission_is_named() {
 
 #[test]
 fn a_key_policy_that_denies_is_named() {
-    names(
+    names_and_restores(
         |organization| {
             let topic = format!("arn:aws:sns:{HOME}:{HUB}:gizmos-canary");
             let form = [
@@ -296,7 +323,7 @@ fn a_publisher_role_without_the_key_is_named_with_the_error_of_eventbridge() {
 #[test]
 fn a_deleted_topic_is_named() {
     for topic in ["gizmos-canary", "gizmos-alerts"] {
-        names(
+        names_and_restores(
             |organization| {
                 let arn = format!("arn:aws:sns:{HOME}:{HUB}:{topic}");
                 let form = [("Action", "DeleteTopic"), ("TopicArn", arn.as_str())];
@@ -313,7 +340,7 @@ fn a_deleted_topic_is_named() {
 
 #[test]
 fn a_topic_that_differs_from_the_canaries_is_named_although_no_canary_passes_it() {
-    names(
+    names_and_restores(
         |organization| {
             let arn = format!("arn:aws:sns:{HOME}:{HUB}:gizmos-alerts");
             let policy = json!({"Version": "2012-10-17", "Statement": [{"Sid": "Nobody",
@@ -389,7 +416,7 @@ fn a_changed_forwarder_pattern_is_named() {
 
 #[test]
 fn a_forwarder_that_lost_its_target_is_named() {
-    names(
+    names_and_restores(
         |organization| {
             let name = rule_with(organization, "ConsoleLogin");
             let input = json!({"Rule": name, "Ids": ["hub"]});

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use compiler::canary::CanaryKind;
 use futures::{StreamExt, stream};
-use remedy::{Command, Remedy};
+use remedy::Remedy;
 use serde_json::Value;
 
 use super::collect::{Missing, nonce_in};
@@ -14,7 +14,7 @@ use super::hub::Hub;
 use super::report::{Link, LinkState};
 use super::rules::DEFAULT_BUS;
 use super::spoke::Visit;
-use super::{ACCOUNTS_AT_ONCE, CANARY, Plan, broken};
+use super::{ACCOUNTS_AT_ONCE, CANARY, Plan, broken, restored_by_drift};
 use crate::health::BrokenLink;
 use crate::ports::{Cloud, CloudError, Location};
 
@@ -246,15 +246,12 @@ impl<C: Cloud> Judge<'_, C> {
             }
             _ => format!("forwarder role {name}"),
         };
-        let fix = Remedy::from(
-            "the hub's bus policy is as compiled, so look at the role's trust and permissions; to \
-             restore it, remove the stack instance of this account and Region (`aws \
-             cloudformation delete-stack-instances`) and run ",
+        broken(
+            link,
+            location,
+            letter.said.clone(),
+            restored_by_drift(false),
         )
-        .command(Command::Deploy {
-            allow_delete: false,
-        });
-        broken(link, location, letter.said.clone(), fix)
     }
 
     /// A message that the canaries' topic did not take.
@@ -278,8 +275,8 @@ impl<C: Cloud> Judge<'_, C> {
             link,
             &self.hub.location,
             letter.said.clone(),
-            "alerts take the same way, so they are lost, too: restore what AWS's error names as \
-             the template `gizmos-topic` has it",
+            Remedy::from("alerts take the same way, so they are lost, too: ")
+                .and(restored_by_drift(false)),
         )
     }
 }

@@ -8,18 +8,16 @@ use remedy::Remedy;
 use serde_json::Value;
 
 use super::rules::{self, ExpectedRule, FoundRules};
-use super::{CANARY, broken};
+use super::{CANARY, broken, restored_by_drift};
 use crate::error::DeployError;
 use crate::fleet::document::same_policy;
 use crate::fleet::resolve::Context;
 use crate::fleet::template::{parameter_values, resources};
 use crate::health::{BrokenLink, health};
 use crate::ports::{Cloud, CloudError, Location, Subscription, TopicSettings};
+use crate::restore::{in_account, quoted};
 
 const PERMIT: &str = "give the caller (in other accounts: the access role) permission to read it";
-
-const PUT_BACK: &str = "find out who did it and why; then put it back as the template has it: \
-                        `aws sns set-topic-attributes`";
 
 /// The hub as far as canaries need it.
 pub(super) struct Hub {
@@ -81,7 +79,7 @@ impl Hub {
             Ok(None) => self.fault(
                 format!("queue {CANARY}"),
                 "the queue does not exist, so no canary was sent",
-                Remedy::DEPLOY,
+                restored_by_drift(false),
             ),
             Err(error) => self.unreadable(&format!("queue {CANARY}"), &error),
         }
@@ -95,7 +93,7 @@ impl Hub {
             Ok(Some(settings)) => settings,
             Ok(None) => {
                 let link = format!("topic {CANARY}");
-                return self.fault(link, "the topic does not exist", Remedy::DEPLOY);
+                return self.fault(link, "the topic does not exist", restored_by_drift(false));
             }
             Err(error) => return self.unreadable(&format!("topic {CANARY}"), &error),
         };
@@ -119,18 +117,32 @@ impl Hub {
     /// The key also encrypts dead letters: if its policy is broken, there may be none that says so.
     async fn compare_key(&mut self, cloud: &impl Cloud, bundle: &Bundle, key: &str) {
         let link = format!("key policy of {key}");
-        let expected = key_policy(bundle, &self.location);
+        let Some(expected) = key_policy(bundle, &self.location) else {
+            return;
+        };
         match cloud.key_policy(&self.location, key).await {
-            Ok(Some(actual)) if expected.is_none_or(|it| same_policy(&it, &actual)) => {}
+            Ok(Some(actual)) if same_policy(&expected, &actual) => {}
             Ok(Some(actual)) => self.fault(
                 link,
                 format!("the policy differs from the compiled one: {actual}"),
-                "find out who did it and why; then put the policy back as the template \
-                 `gizmos-topic` has it: `aws kms put-key-policy --policy-name default`",
+                self.key_policy_restored(key, &expected),
             ),
-            Ok(None) => self.fault(link, "the key does not exist", Remedy::DEPLOY),
+            Ok(None) => self.fault(link, "the key does not exist", restored_by_drift(false)),
             Err(error) => self.unreadable(&link, &error),
         }
+    }
+
+    /// CloudFormation doesn't see every change of a key policy, so a drift check may find nothing.
+    fn key_policy_restored(&self, key: &str, expected: &Value) -> Remedy {
+        let policy = quoted(expected);
+        let Location { account, region } = &self.location;
+        Remedy::from("find out who did it and why; then ").and(in_account(
+            account,
+            &format!(
+                "kms put-key-policy --key-id {key} --policy-name default --policy {policy} \
+                 --region {region}"
+            ),
+        ))
     }
 
     fn compare_topic(&mut self, name: &str, actual: &TopicSettings, canary: &TopicSettings) {
@@ -139,7 +151,11 @@ impl Hub {
                 "the topic's policy differs from that of {CANARY}: {}",
                 actual.policy
             );
-            self.fault(format!("topic policy of {name}"), message, PUT_BACK);
+            self.fault(
+                format!("topic policy of {name}"),
+                message,
+                restored_by_drift(false),
+            );
         }
         if actual.key != canary.key {
             let key = |settings: &TopicSettings| {
@@ -151,7 +167,11 @@ impl Hub {
                 key(actual),
                 key(canary)
             );
-            self.fault(format!("key of topic {name}"), message, PUT_BACK);
+            self.fault(
+                format!("key of topic {name}"),
+                message,
+                restored_by_drift(false),
+            );
         }
     }
 
@@ -166,7 +186,7 @@ impl Hub {
         let is_ours = |it: &Subscription| it.protocol == "sqs" && it.endpoint.ends_with(&queue);
         if raw && !subscriptions.iter().any(is_ours) {
             let message = format!("the queue {CANARY} is not subscribed");
-            self.fault(link, message, Remedy::DEPLOY);
+            self.fault(link, message, restored_by_drift(false));
         }
         for subscription in subscriptions {
             let Some(arn) = &subscription.arn else {
@@ -187,11 +207,7 @@ impl Hub {
                         );
                     } else if raw && !settings.raw && is_ours(&subscription) {
                         let message = "raw message delivery is off, so canaries can't be read";
-                        self.fault(
-                            link,
-                            message,
-                            "turn it on: `aws sns set-subscription-attributes`",
-                        );
+                        self.fault(link, message, restored_by_drift(false));
                     }
                 }
                 Err(error) => self.unreadable(&link, &error),

@@ -26,6 +26,7 @@ use std::time::Duration;
 use compiler::canary::{self, CanaryKind};
 use compiler::{Bundle, Part};
 use futures::{StreamExt, stream};
+use remedy::{Command, Remedy};
 
 use crate::error::{DeployError, Doing};
 use crate::fleet::{Membership, Scope};
@@ -201,7 +202,7 @@ fn broken(
     link: impl Into<String>,
     location: &Location,
     message: impl Into<String>,
-    fix: impl Into<remedy::Remedy>,
+    fix: impl Into<Remedy>,
 ) -> BrokenLink {
     BrokenLink {
         link: link.into(),
@@ -209,6 +210,13 @@ fn broken(
         message: message.into(),
         fix: fix.into(),
     }
+}
+
+/// The remedy for what changed outside of CloudFormation, which a deployment doesn't see.
+fn restored_by_drift(deep: bool) -> Remedy {
+    Remedy::from("find out who did it and why; then run ")
+        .command(Command::Drift { json: false, deep })
+        .words(", which prints the commands that restore it")
 }
 
 #[cfg(test)]

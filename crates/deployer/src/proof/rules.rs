@@ -4,19 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use compiler::StackSet;
 use compiler::canary::CanaryKind;
-use remedy::{Command, Remedy};
+use remedy::Remedy;
 use serde_json::{Value, json};
 
-use super::broken;
+use super::{broken, restored_by_drift};
 use crate::fleet::resolve::Context;
 use crate::fleet::template::{parameter_values, resources, rule_of};
 use crate::health::BrokenLink;
 use crate::ports::{Cloud, CloudError, EventRule, Location};
+use crate::restore::{in_account, quoted};
 
 /// The bus on which AWS's services put their events.
 pub(super) const DEFAULT_BUS: &str = "default";
 
-/// The only state that [`enable`] can give back.
+/// The only state that [`Comparison::enable`] can give back.
 const ENABLED: &str = "ENABLED";
 
 /// A rule that a template defines.
@@ -206,15 +207,8 @@ impl<'a> Comparison<'a> {
         } else {
             "no rule has the compiled pattern: it was deleted, or its pattern was changed"
         };
-        let fix = Remedy::from(
-            "find out who did it and why; then remove the stack instance of this account and \
-             Region (`aws cloudformation delete-stack-instances`) and run ",
-        )
-        .command(Command::Deploy {
-            allow_delete: false,
-        });
         let link = format!("{} on bus {}", rule.label, self.bus);
-        broken(link, self.location, message, fix)
+        broken(link, self.location, message, restored_by_drift(false))
     }
 
     fn fault(&self, rule: &ExpectedRule, actual: &EventRule) -> Option<BrokenLink> {
@@ -243,36 +237,32 @@ impl<'a> Comparison<'a> {
         }
         let lost = self.without_target(rule, actual)?;
         let message = format!("the rule no longer sends to {lost}");
-        let fix = "find out who did it and why; then put the target back as the template has it: \
-                   `aws events put-targets`";
-        Some(broken(link, self.location, message, fix))
+        Some(broken(
+            link,
+            self.location,
+            message,
+            restored_by_drift(true),
+        ))
     }
 
     fn enable(&self, name: &str) -> Remedy {
-        let mut command = format!("aws events enable-rule --name {name}");
-        self.finish(&mut command);
-        Remedy::from(format!(
-            "find out who did it and why; then run `{command}` in this account"
-        ))
+        self.run(format!("events enable-rule --name {name}"))
     }
 
     fn put(&self, rule: &ExpectedRule, name: &str) -> Remedy {
-        // JSON text has no unescaped line break, and a single quote in it would end the argument.
-        let pattern = rule.pattern.to_string().replace('\'', "\\u0027");
-        let mut command = format!(
-            "aws events put-rule --name {name} --state {} --event-pattern '{pattern}'",
+        let pattern = quoted(&rule.pattern);
+        self.run(format!(
+            "events put-rule --name {name} --state {} --event-pattern {pattern}",
             rule.state
-        );
-        self.finish(&mut command);
-        Remedy::from(format!(
-            "find out who did it and why; then run `{command}` in this account"
         ))
     }
 
-    fn finish(&self, command: &mut String) {
+    fn run(&self, mut command: String) -> Remedy {
         if self.bus != DEFAULT_BUS {
             command.push_str(&format!(" --event-bus-name {}", self.bus));
         }
         command.push_str(&format!(" --region {}", self.location.region));
+        Remedy::from("find out who did it and why; then ")
+            .and(in_account(&self.location.account, &command))
     }
 }
