@@ -1,11 +1,10 @@
 //! Passes templates that are too large for a request through an S3 bucket.
 
-use std::fmt::Write as _;
-
 use aws_config::{Region, SdkConfig};
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{Delete, ObjectIdentifier};
 use deployer::ports::{Buckets, CloudError, Emptied, Location};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use sha2::{Digest, Sha256};
 
 use crate::connect::Aws;
@@ -14,6 +13,13 @@ use crate::error::cloud_error;
 /// Maximum size in bytes of a template within a request.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
 const INLINE: usize = 51_200;
+
+/// All but the characters that a URL never needs to encode (RFC 3986).
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// The bucket for templates that are too large for a request. It must be in the home Region.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -195,24 +201,11 @@ impl Buckets for Aws {
 
 /// The URL of exactly this object version, so that nobody can replace the template in between.
 fn address(bucket: &ArtifactBucket, region: &str, key: &str, version: Option<&str>) -> String {
-    let suffix = if region.starts_with("cn-") {
-        "amazonaws.com.cn"
-    } else if region.starts_with("eusc-") {
-        "amazonaws.eu"
-    } else {
-        "amazonaws.com"
-    };
+    let suffix = Location::new(&bucket.owner, region).url_suffix();
     let mut url = format!("https://{}.s3.{region}.{suffix}/{key}", bucket.name);
     if let Some(version) = version {
         url.push_str("?versionId=");
-        for byte in version.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-                url.push(char::from(byte));
-            } else {
-                // Writing to a string does not fail.
-                write!(url, "%{byte:02X}").unwrap_or_default();
-            }
-        }
+        url.extend(utf8_percent_encode(version, UNRESERVED));
     }
     url
 }

@@ -8,9 +8,10 @@ use deployer::ports::{
     QueueState, RoleDetails, Subscription, SubscriptionSettings, TopicSettings, TrailStatus,
     TrailSummary,
 };
+use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
-use crate::connect::{Aws, partition};
+use crate::connect::Aws;
 use crate::error::cloud_error;
 use crate::json_call::JsonAction;
 
@@ -369,7 +370,8 @@ impl Health for Aws {
 
 fn topic_arn(location: &Location, topic: &str) -> String {
     let Location { account, region } = location;
-    format!("arn:{}:sns:{region}:{account}:{topic}", partition(region))
+    let partition = location.partition();
+    format!("arn:{partition}:sns:{region}:{account}:{topic}")
 }
 
 fn basic_selector(selector: aws_sdk_cloudtrail::types::EventSelector) -> BasicSelector {
@@ -456,7 +458,9 @@ fn role(role: aws_sdk_iam::types::RoleDetail) -> RoleDetails {
             .into_iter()
             .map(|policy| {
                 let document = policy.policy_document.unwrap_or_default();
-                let document = serde_json::from_str(&percent_decoded(&document));
+                // IAM returns policies percent-encoded (RFC 3986).
+                let document = percent_decode_str(&document).decode_utf8_lossy();
+                let document = serde_json::from_str(&document);
                 (
                     policy.policy_name.unwrap_or_default(),
                     document.unwrap_or(Value::Null),
@@ -469,38 +473,5 @@ fn role(role: aws_sdk_iam::types::RoleDetail) -> RoleDetails {
             .into_iter()
             .filter_map(|policy| policy.policy_arn)
             .collect(),
-    }
-}
-
-/// IAM returns policies percent-encoded (RFC 3986).
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let [first, tail @ ..] = rest {
-        let decoded = tail
-            .split_at_checked(2)
-            .filter(|_| *first == b'%')
-            .and_then(|(digits, rest)| {
-                let digits = std::str::from_utf8(digits).ok()?;
-                Some((u8::from_str_radix(digits, 16).ok()?, rest))
-            });
-        let (byte, left) = decoded.unwrap_or((*first, tail));
-        bytes.push(byte);
-        rest = left;
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::percent_decoded;
-
-    #[test]
-    fn policies_of_iam_are_percent_decoded() {
-        assert_eq!(
-            percent_decoded("%7B%22a%22%3A%22%C3%BC%22%7D"),
-            "{\"a\":\"ü\"}"
-        );
-        assert_eq!(percent_decoded("100% %zz %"), "100% %zz %");
     }
 }

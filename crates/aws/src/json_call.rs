@@ -1,7 +1,7 @@
 //! Calls to services of which Gizmos needs a single action.
 //!
-//! The SDK's crates for Systems Manager and KMS would take minutes to build, for one action each.
-//! So these calls are made with the parts of which the SDK's clients are made: credentials,
+//! The SDK's crates for Systems Manager and KMS have hundreds of actions, all of which every build
+//! would compile. So these calls are made with the parts of which the SDK's clients are made: credentials,
 //! signature, retries, time limits and HTTP client are theirs.
 
 use std::fmt;
@@ -62,7 +62,7 @@ impl Aws {
         input: &Value,
     ) -> Result<Value, CloudError> {
         let config = self.at(location).await?;
-        let operation = self.operation(&config, &location.region, action)?;
+        let operation = self.operation(&config, location, action)?;
         let name = action.action;
         let body = input.to_string();
         let answer = self.call(name, || async {
@@ -83,10 +83,11 @@ impl Aws {
     fn operation(
         &self,
         config: &SdkConfig,
-        region: &str,
+        location: &Location,
         action: JsonAction,
     ) -> Result<Operation<String, String, Refused>, CloudError> {
         let service = action.service();
+        let region = &location.region;
         let lacking = |what: &str| CloudError::Invalid {
             message: format!("{}: the SDK's configuration has no {what}", action.action),
         };
@@ -98,15 +99,13 @@ impl Aws {
         let credentials = config.credentials_provider();
         let credentials = credentials.ok_or_else(|| lacking("credentials"))?;
         let endpoint = config.endpoint_url().map(str::to_owned);
-        let endpoint =
-            endpoint.unwrap_or_else(|| format!("https://{service}.{region}.{}", suffix(region)));
+        let endpoint = endpoint
+            .unwrap_or_else(|| format!("https://{service}.{region}.{}", location.url_suffix()));
 
         let mut settings = Layer::new("signature");
         settings.store_put(AuthSchemeOptionResolverParams::new(()));
         settings.store_put(SigV4OperationSigningConfig {
-            region: Some(SigningRegion::from(aws_config::Region::new(
-                region.to_owned(),
-            ))),
+            region: Some(SigningRegion::from(aws_config::Region::new(region.clone()))),
             region_set: None,
             name: Some(SigningName::from_static(service)),
             signing_options: SigningOptions::default(),
@@ -198,17 +197,6 @@ impl fmt::Display for Refused {
 }
 
 impl std::error::Error for Refused {}
-
-/// The last part of a Region's host names.
-fn suffix(region: &str) -> &'static str {
-    if region.starts_with("cn-") {
-        "amazonaws.com.cn"
-    } else if region.starts_with("eusc-") {
-        "amazonaws.eu"
-    } else {
-        "amazonaws.com"
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -20,36 +20,14 @@ pub(crate) struct Context<'a> {
     pub(crate) resources: &'a BTreeMap<String, String>,
 }
 
-/// The AWS partition of a Region, the second part of every ARN.
-pub(crate) fn partition(region: &str) -> &'static str {
-    if region.starts_with("cn-") {
-        "aws-cn"
-    } else if region.starts_with("us-gov-") {
-        "aws-us-gov"
-    } else if region.starts_with("eusc-") {
-        "aws-eusc"
-    } else {
-        "aws"
-    }
-}
-
-/// The suffix of host names in a Region's partition.
-pub(crate) fn url_suffix(region: &str) -> &'static str {
-    match partition(region) {
-        "aws-cn" => "amazonaws.com.cn",
-        "aws-eusc" => "amazonaws.eu",
-        _ => "amazonaws.com",
-    }
-}
-
 impl Context<'_> {
     fn reference(&self, name: &str) -> Option<String> {
         let region = &self.location.region;
         match name {
             "AWS::AccountId" => Some(self.location.account.clone()),
             "AWS::Region" => Some(region.clone()),
-            "AWS::Partition" => Some(partition(region).to_owned()),
-            "AWS::URLSuffix" => Some(url_suffix(region).to_owned()),
+            "AWS::Partition" => Some(self.location.partition().to_owned()),
+            "AWS::URLSuffix" => Some(self.location.url_suffix().to_owned()),
             _ => (self.parameters.get(name))
                 .or_else(|| self.resources.get(name))
                 .cloned(),

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::code::DriftCode;
 use crate::error::DeployError;
 use crate::fleet::document::same_policy;
-use crate::fleet::resolve::{Context, UNKNOWN, url_suffix};
+use crate::fleet::resolve::{Context, UNKNOWN};
 use crate::fleet::template::{parameter_values, resources};
 use crate::fleet::{Membership, Observed, Scope};
 use crate::ports::{Cloud, CloudError, Location, Subscription};
@@ -346,7 +346,7 @@ async fn dead_letters(
         Ok(Some(state)) => {
             let depth = state.messages;
             let Location { account, region } = location;
-            let host = format!("sqs.{region}.{}", url_suffix(region));
+            let host = format!("sqs.{region}.{}", location.url_suffix());
             let url = format!("https://{host}/{account}/{queue}");
             found.faults.push(link.fault(
                 DriftCode::DeadLetters,

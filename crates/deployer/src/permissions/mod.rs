@@ -2,7 +2,7 @@
 //!
 //! [`ROWS`] has every action that the adapter (crate `aws`) calls and every action that
 //! CloudFormation's resource handlers call with the caller's permissions in the management
-//! account. From it come the [policies](policies) that `gizmos permissions` prints and what the
+//! account. From it come the [policies] that `gizmos permissions` prints and what the
 //! preflight asks IAM about; a test of crate `aws` compares the calls in its sources with it.
 //!
 //! **A new call** of the adapter is one row in `table.rs`: who makes it, the action, its resources

@@ -111,6 +111,8 @@ impl On {
         match self {
             On::Anything => vec!["*".to_owned()],
             On::StackSets => vec![arn(&format!("cloudformation:{home}:M:stackset/gizmos-*:*"))],
+            // The target's ARN begins with the stack set's name, as in the policy that AWS manages for
+            // Systems Manager Quick Setup (`stackset-target/AWS-QuickSetup-*:*`).
             On::StackSetTargets => vec![arn("cloudformation:*:M:stackset-target/gizmos-*")],
             // With or without an account: AWS documents both.
             On::ResourceTypes => vec![arn("cloudformation:*:*:type/resource/AWS-*")],

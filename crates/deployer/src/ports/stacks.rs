@@ -26,6 +26,28 @@ impl Location {
             region: region.into(),
         }
     }
+
+    /// The partition of the Region, the second part of every ARN.
+    pub fn partition(&self) -> &'static str {
+        if self.region.starts_with("cn-") {
+            "aws-cn"
+        } else if self.region.starts_with("us-gov-") {
+            "aws-us-gov"
+        } else if self.region.starts_with("eusc-") {
+            "aws-eusc"
+        } else {
+            "aws"
+        }
+    }
+
+    /// The last part of the host names in the Region's partition.
+    pub fn url_suffix(&self) -> &'static str {
+        match self.partition() {
+            "aws-cn" => "amazonaws.com.cn",
+            "aws-eusc" => "amazonaws.eu",
+            _ => "amazonaws.com",
+        }
+    }
 }
 
 impl std::fmt::Display for Location {
@@ -253,4 +275,23 @@ pub trait Stacks {
         location: &Location,
         stack: &str,
     ) -> impl Future<Output = Result<Vec<ResourceDrift>, CloudError>> + Send;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Location;
+
+    #[test]
+    fn partition_and_host_names_follow_the_region() {
+        for (region, partition, suffix) in [
+            ("eu-central-1", "aws", "amazonaws.com"),
+            ("cn-north-1", "aws-cn", "amazonaws.com.cn"),
+            ("us-gov-west-1", "aws-us-gov", "amazonaws.com"),
+            ("eusc-de-east-1", "aws-eusc", "amazonaws.eu"),
+        ] {
+            let location = Location::new("111122223333", region);
+            assert_eq!(location.partition(), partition);
+            assert_eq!(location.url_suffix(), suffix);
+        }
+    }
 }

@@ -15,7 +15,7 @@ const LARGEST: usize = 256 * 1024;
 /// Emits an event of an AWS service in an account and Region. Sets the envelope's `account` and
 /// `region`, and `id`, `time`, `version` and `resources` if they are missing. Events `… via
 /// CloudTrail` need a logging trail to arrive, get an `id` that differs from the record's, and appear
-/// where AWS records them, wherever the caller was: see [`appears`].
+/// where AWS records them, wherever the caller was: see `appears`.
 pub fn emit(cloud: &mut Cloud<'_>, account: &str, region: &str, event: Value) -> Trace {
     let mut event = event;
     let via_cloudtrail = event
