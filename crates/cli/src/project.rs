@@ -116,10 +116,11 @@ impl Project {
     /// only diagnostics that aren't there yet.
     pub(crate) fn compile_for(&mut self, files: Files<'_>, organization: &Organization) {
         self.organization = Some(organization.clone());
-        let (bundle, mut problems) = match Templates::load(&files.stacksets()) {
-            Ok(templates) => compiler::compile(&self.rule_library.rules, organization, &templates),
-            Err(problems) => (None, problems),
+        let Some(templates) = &self.templates else {
+            return;
         };
+        let rules = &self.rule_library.rules;
+        let (bundle, mut problems) = compiler::compile(rules, organization, templates);
         files.environment.relate(&mut problems);
         problems.retain(|problem| !self.diagnostics.contains(problem));
         self.diagnostics.extend(problems);

@@ -320,6 +320,7 @@ impl<'c> Compiler<'c> {
             &rules,
             organization.forward,
             self.placement,
+            &self.templates.unions,
             &mut self.diagnostics,
         );
         forwarders.extend(

@@ -80,26 +80,27 @@ pub(crate) fn attempt(
     }
     let resources = template.get("Resources").and_then(Value::as_object);
     let resources = resources.map_or(0, serde_json::Map::len);
-    let text = (resources <= limits::RESOURCES).then(|| text(&template, most));
+    let compact = template.to_string();
+    let bytes = compact.len();
+    let text = (resources <= limits::RESOURCES).then(|| text(&template, compact, most));
     Ok(Attempt {
-        bytes: template.to_string().len(),
+        bytes,
         resources,
         most,
         rendered: text.flatten().map(|text| Rendered { template, text }),
     })
 }
 
-/// Pretty-printed if that fits into a request, otherwise minified; `None` if even that is too
+/// Pretty-printed if that fits into a request, otherwise `compact`; `None` if even that is too
 /// large.
-fn text(template: &Value, most: usize) -> Option<String> {
-    let pretty = serde_json::to_string_pretty(template)
-        .ok()
-        .map(|text| text + "\n");
-    let compact = || serde_json::to_string(template).ok();
-    let fits = |most: usize| move |text: &String| text.len() <= most;
-    pretty
-        .filter(fits(limits::TEMPLATE))
-        .or_else(|| compact().filter(fits(most)))
+fn text(template: &Value, compact: String, most: usize) -> Option<String> {
+    if compact.len() < limits::TEMPLATE {
+        let pretty = format!("{template:#}\n");
+        if pretty.len() <= limits::TEMPLATE {
+            return Some(pretty);
+        }
+    }
+    (compact.len() <= most).then_some(compact)
 }
 
 /// The items of one stack set among several of the same part.
@@ -130,6 +131,7 @@ pub(crate) fn shards<'i, T, R>(
         too_large,
         kept: BTreeMap::new(),
         givers: BTreeSet::new(),
+        latest: BTreeMap::new(),
     };
     let homes: Vec<BTreeSet<usize>> = items.iter().map(homes).collect();
     let mut homeless = distribution.keep(&homes);
@@ -140,7 +142,7 @@ pub(crate) fn shards<'i, T, R>(
     distribution.render_all()
 }
 
-struct Distribution<'i, T, F, L> {
+struct Distribution<'i, T, F, L, R> {
     items: &'i [T],
     render: F,
     too_large: L,
@@ -148,19 +150,30 @@ struct Distribution<'i, T, F, L> {
     kept: BTreeMap<usize, Vec<usize>>,
     /// Numbers of templates that had to give an item.
     givers: BTreeSet<usize>,
+    /// The latest attempt by number of the template, with its items.
+    latest: BTreeMap<usize, (Vec<usize>, Attempt<R>)>,
 }
 
-impl<'i, T, F, L, R> Distribution<'i, T, F, L>
+impl<'i, T, F, L, R> Distribution<'i, T, F, L, R>
 where
     F: FnMut(usize, &[&'i T]) -> Result<Attempt<R>, Vec<Diagnostic>>,
     L: Fn(&T) -> Diagnostic,
 {
-    fn attempt(&mut self, number: usize, indices: &[usize]) -> Result<Attempt<R>, Vec<Diagnostic>> {
-        let items: Vec<&T> = indices
-            .iter()
-            .filter_map(|index| self.items.get(*index))
-            .collect();
-        (self.render)(number, &items)
+    fn attempt(
+        &mut self,
+        number: usize,
+        indices: &[usize],
+    ) -> Result<&Attempt<R>, Vec<Diagnostic>> {
+        let attempt = match self.latest.remove(&number) {
+            Some((same, attempt)) if same == indices => attempt,
+            _ => {
+                let items = indices.iter().filter_map(|index| self.items.get(*index));
+                (self.render)(number, &items.collect::<Vec<_>>())?
+            }
+        };
+        let latest = self.latest.entry(number);
+        let (_, attempt) = latest.insert_entry((indices.to_vec(), attempt)).into_mut();
+        Ok(attempt)
     }
 
     fn is_too_large(&self, index: usize) -> Vec<Diagnostic> {
@@ -214,8 +227,8 @@ where
             let mut others = kept.to_vec();
             others.remove(position);
             let without = self.attempt(number, &others)?;
-            let bytes = without.bytes;
-            if without.rendered.is_some() && enough.is_none_or(|(most, _)| bytes > most) {
+            let (bytes, fits) = (without.bytes, without.rendered.is_some());
+            if fits && enough.is_none_or(|(most, _)| bytes > most) {
                 enough = Some((bytes, position));
             }
             if largest.is_none_or(|(least, _)| bytes < least) {
@@ -314,7 +327,9 @@ where
     fn render_all(mut self) -> Result<Vec<Shard<'i, T, R>>, Vec<Diagnostic>> {
         let mut shards = Vec::new();
         for (number, kept) in std::mem::take(&mut self.kept) {
-            let Some(rendered) = self.attempt(number, &kept)?.rendered else {
+            self.attempt(number, &kept)?;
+            let attempt = self.latest.remove(&number).map(|(_, attempt)| attempt);
+            let Some(rendered) = attempt.and_then(|attempt| attempt.rendered) else {
                 // Never drop an item silently.
                 return Err(kept
                     .first()

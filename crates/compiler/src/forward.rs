@@ -14,7 +14,8 @@
 //! fewest sources leave it, and the others become a new group: its forwarder is created before that of
 //! the old group is deleted, so their events come twice for a moment rather than not at all.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Mutex, PoisonError};
 
 use eventbridge_pattern::union::{Packed, pack};
 use eventbridge_pattern::{Event, Pattern};
@@ -61,11 +62,27 @@ const EXCLUSIVE: [&str; 4] = [
     "detail.eventName",
 ];
 
+/// Unions of patterns that were computed before. Neither Regions nor placement change them, so
+/// compiling the same rules again needs hardly any new ones.
+#[derive(Debug, Default)]
+pub(crate) struct Unions(Mutex<HashMap<String, Option<Pattern>>>);
+
+impl Unions {
+    /// The union as a single pattern, if it fits.
+    fn of(&self, patterns: &[Pattern]) -> Option<Pattern> {
+        let texts: Vec<&str> = patterns.iter().map(Pattern::text).collect();
+        let key = texts.join("\n");
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(key).or_insert_with(|| union(patterns)).clone()
+    }
+}
+
 /// Forwarders for the rules. Their order doesn't depend on the order of `rules`.
 pub(crate) fn forwarders(
     rules: &[&Rule],
     forward: Forward,
     placement: &Placement,
+    unions: &Unions,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Forwarder> {
     let mut wanted: Vec<Wanted<'_>> = rules
@@ -74,11 +91,12 @@ pub(crate) fn forwarders(
         .collect();
     wanted.sort_by(|a, b| a.key().cmp(&b.key()));
 
-    let Some(by_source) = BySource::new(&wanted) else {
+    let Some(by_source) = BySource::new(&wanted, unions) else {
         let group = Group {
             name: ANY_GROUP.to_owned(),
             sources: vec![ANY.to_owned()],
             members: wanted,
+            unions,
         };
         return group.forwarders(diagnostics);
     };
@@ -97,11 +115,12 @@ struct BySource<'w, 'r> {
     narrow: BTreeMap<String, Vec<Wanted<'r>>>,
     /// Rules about any source.
     wide: Vec<(&'w Wanted<'r>, SourceTerms)>,
+    unions: &'w Unions,
 }
 
 impl<'w, 'r> BySource<'w, 'r> {
     /// `None` if a rule can't be divided by source.
-    fn new(wanted: &'w [Wanted<'r>]) -> Option<Self> {
+    fn new(wanted: &'w [Wanted<'r>], unions: &'w Unions) -> Option<Self> {
         let mut narrow: BTreeMap<String, Vec<Wanted<'r>>> = BTreeMap::new();
         let mut wide = Vec::new();
         for it in wanted {
@@ -122,7 +141,11 @@ impl<'w, 'r> BySource<'w, 'r> {
                 }
             }
         }
-        let by_source = BySource { narrow, wide };
+        let by_source = BySource {
+            narrow,
+            wide,
+            unions,
+        };
         let rest = by_source.rest();
         let fits = |it: &Wanted<'_>| it.pattern.text().chars().count() <= limits::PATTERN;
         rest.is_none_or(|rest| rest.members.iter().all(fits))
@@ -130,7 +153,7 @@ impl<'w, 'r> BySource<'w, 'r> {
     }
 
     /// The rules about any source, restricted to those that no other rule is about.
-    fn rest(&self) -> Option<Group<'r>> {
+    fn rest(&self) -> Option<Group<'w, 'r>> {
         let all: Vec<&String> = self.narrow.keys().collect();
         let members: Vec<Wanted<'r>> = self
             .wide
@@ -150,11 +173,12 @@ impl<'w, 'r> BySource<'w, 'r> {
             name: OTHER_GROUP.to_owned(),
             sources: vec![OTHER.to_owned()],
             members,
+            unions: self.unions,
         })
     }
 
     /// The rules about these sources, as one group.
-    fn group(&self, name: &str, sources: &[&str]) -> Group<'r> {
+    fn group(&self, name: &str, sources: &[&str]) -> Group<'w, 'r> {
         let mut members = Vec::new();
         for source in sources {
             for it in self.narrow.get(*source).into_iter().flatten() {
@@ -174,6 +198,7 @@ impl<'w, 'r> BySource<'w, 'r> {
             name: name.to_owned(),
             sources: sources.iter().map(|&source| source.to_owned()).collect(),
             members,
+            unions: self.unions,
         }
     }
 
@@ -235,14 +260,15 @@ impl<'w, 'r> BySource<'w, 'r> {
 }
 
 /// The rules about some sources.
-struct Group<'r> {
+struct Group<'u, 'r> {
     /// Unique among groups.
     name: String,
     sources: Vec<String>,
     members: Vec<Wanted<'r>>,
+    unions: &'u Unions,
 }
 
-impl Group<'_> {
+impl Group<'_, '_> {
     /// At most one forwarder that receives read-only calls and one that doesn't; `None` if that
     /// doesn't fit.
     fn fitting(&self) -> Option<Vec<Forwarder>> {
@@ -255,10 +281,10 @@ impl Group<'_> {
             let units: Vec<Unit> = groups
                 .iter()
                 .filter(|group| is_read_only(group) == read_only)
-                .map(|group| exact(group))
+                .map(|group| exact(group, self.unions))
                 .collect::<Option<_>>()?;
             if !units.is_empty() {
-                let unit = Unit::of(&units)?;
+                let unit = Unit::of(&units, self.unions)?;
                 forwarders.push(self.forwarder(read_only, unit, false, &groups));
             }
         }
@@ -296,9 +322,9 @@ impl Group<'_> {
             let units: Vec<Unit> = groups
                 .iter()
                 .filter(|group| is_read_only(group) == read_only)
-                .flat_map(|group| units(group, diagnostics))
+                .flat_map(|group| units(group, self.unions, diagnostics))
                 .collect();
-            let filled = filled(&units);
+            let filled = filled(&units, self.unions);
             let is_part = filled.len() > 1;
             forwarders.extend(
                 filled
@@ -373,7 +399,7 @@ struct Unit {
 }
 
 impl Unit {
-    fn of(units: &[Unit]) -> Option<Unit> {
+    fn of(units: &[Unit], unions: &Unions) -> Option<Unit> {
         if let [only] = units {
             return Some(only.clone());
         }
@@ -383,7 +409,7 @@ impl Unit {
             .cloned()
             .collect();
         Some(Unit {
-            union: union(&patterns)?,
+            union: unions.of(&patterns)?,
             rules: units.iter().flat_map(|unit| &unit.rules).cloned().collect(),
             patterns,
         })
@@ -395,7 +421,7 @@ impl Unit {
 ///
 /// Computing a union gets more expensive with its size, so the search doubles its step until the
 /// union doesn't fit, and then halves it.
-fn filled(units: &[Unit]) -> Vec<Unit> {
+fn filled(units: &[Unit], unions: &Unions) -> Vec<Unit> {
     let mut full = Vec::new();
     let mut rest = units;
     while let Some(first) = rest.first() {
@@ -403,7 +429,8 @@ fn filled(units: &[Unit]) -> Vec<Unit> {
         let mut step = 1;
         let mut growing = true;
         while step > 0 {
-            let more = rest.get(..count + step).and_then(Unit::of);
+            let more = rest.get(..count + step);
+            let more = more.and_then(|units| Unit::of(units, unions));
             if let Some(more) = more {
                 (count, best) = (count + step, more);
             } else {
@@ -522,16 +549,16 @@ fn groups<'w, 'r>(wanted: &'w [Wanted<'r>]) -> Vec<Vec<&'w Wanted<'r>>> {
 }
 
 /// A group as one unit, or as several of which no two match the same event, where possible.
-fn units(group: &[&Wanted<'_>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Unit> {
-    if let Some(unit) = exact(group) {
+fn units(group: &[&Wanted<'_>], unions: &Unions, diagnostics: &mut Vec<Diagnostic>) -> Vec<Unit> {
+    if let Some(unit) = exact(group, unions) {
         return vec![unit];
     }
-    coarse(group, diagnostics)
+    coarse(group, unions, diagnostics)
 }
 
-fn exact(group: &[&Wanted<'_>]) -> Option<Unit> {
+fn exact(group: &[&Wanted<'_>], unions: &Unions) -> Option<Unit> {
     let patterns: Vec<Pattern> = group.iter().map(|wanted| wanted.pattern.clone()).collect();
-    let union = union(&patterns)?;
+    let union = unions.of(&patterns)?;
     Some(Unit {
         rules: ids(group),
         patterns,
@@ -580,7 +607,7 @@ fn with_source(pattern: &Pattern, terms: Value) -> Option<Pattern> {
 
 /// Widens a group that doesn't fit: by event names if that is enough, otherwise by sources, since a
 /// surplus costs little and duplicates alert twice. As a last resort, uses several forwarders.
-fn coarse(group: &[&Wanted<'_>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Unit> {
+fn coarse(group: &[&Wanted<'_>], unions: &Unions, diagnostics: &mut Vec<Diagnostic>) -> Vec<Unit> {
     let Some(first) = group.first() else {
         return Vec::new();
     };
@@ -588,7 +615,7 @@ fn coarse(group: &[&Wanted<'_>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Unit>
     let by_name = |wanted: &&Wanted<'_>| {
         Some(broad(&wanted.pattern).unwrap_or_else(|| wanted.pattern.clone()))
     };
-    if let Some(unit) = widened(group, by_name) {
+    if let Some(unit) = widened(group, unions, by_name) {
         return vec![unit];
     }
     let by_source = |wanted: &&Wanted<'_>| {
@@ -597,7 +624,10 @@ fn coarse(group: &[&Wanted<'_>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Unit>
     };
     let names = ids(group).into_iter().collect::<Vec<_>>().join("`, `");
     let patterns: Vec<&Pattern> = group.iter().map(|wanted| &wanted.pattern).collect();
-    let (units, what) = match (widened(group, by_source), pack(&patterns, limits::PATTERN)) {
+    let (units, what) = match (
+        widened(group, unions, by_source),
+        pack(&patterns, limits::PATTERN),
+    ) {
         (Some(unit), _) => (vec![unit], "all events of their sources are forwarded"),
         (None, Ok(packed)) => {
             let unit = |packed: Packed| {
@@ -639,10 +669,11 @@ fn coarse(group: &[&Wanted<'_>], diagnostics: &mut Vec<Diagnostic>) -> Vec<Unit>
 /// The group with every pattern widened, if all can be widened and their union fits.
 fn widened<'g, 'r: 'g>(
     group: &'g [&'g Wanted<'r>],
+    unions: &Unions,
     wider: impl Fn(&&'g Wanted<'r>) -> Option<Pattern>,
 ) -> Option<Unit> {
     let patterns: Vec<Pattern> = group.iter().map(wider).collect::<Option<_>>()?;
-    let union = union(&patterns)?;
+    let union = unions.of(&patterns)?;
     Some(Unit {
         rules: ids(group),
         patterns,

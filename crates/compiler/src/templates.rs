@@ -12,16 +12,18 @@ use std::sync::Arc;
 use minijinja::{Environment, UndefinedBehavior, Value};
 use syntax::{Diagnostic, SourceFile, SourceLocation, Span};
 
+use crate::forward::Unions;
 use crate::{Part, json};
 
 /// Included by other templates; not the template of a [`Part`].
 const INCLUDED: [&str; 2] = ["responses.json.j2", "topics.json.j2"];
 
-/// The parsed minijinja sources of all parts.
+/// The parsed minijinja sources of all parts, and what compiling with them again can reuse.
 #[derive(Debug)]
 pub struct Templates {
     environment: Environment<'static>,
     files: Vec<Arc<SourceFile>>,
+    pub(crate) unions: Unions,
 }
 
 impl Templates {
@@ -35,6 +37,7 @@ impl Templates {
         let mut templates = Templates {
             environment,
             files: Vec::new(),
+            unions: Unions::default(),
         };
         let mut diagnostics = Vec::new();
         let names = Part::ALL
