@@ -25,7 +25,7 @@ fn errors(schema: &str, documents: &[Value]) -> Vec<Vec<String>> {
     let task = folder.path().join("task.json");
     let content = json!({"schema": schema, "documents": documents}).to_string();
     fs::write(&task, content).expect("written");
-    let mut python = tests::python_program("python");
+    let mut python = tests::python_program("second-opinions", "python");
     let output = python.args(["-c", VALIDATE]).arg(&task).output();
     let run = Run::of(&output.expect("Python starts")).expect(0);
     let lists: Vec<Vec<String>> = serde_json::from_value(run.json()).expect("lists of texts");

@@ -14,6 +14,8 @@
     reason = "test support: a broken setup should fail the test at once"
 )]
 
+mod client;
+mod compiled;
 pub mod policies;
 mod process;
 mod project;
@@ -24,11 +26,13 @@ mod served;
 
 use std::path::{Path, PathBuf};
 
+pub use client::{Client, authorization};
+pub use compiled::{CompiledStackSet, EVERY_OPTION, compile_every_variant};
 pub use process::Started;
 pub use project::Project;
 pub use python::python_program;
 pub use run::Run;
-pub use served::{Served, authorization};
+pub use served::Served;
 
 /// The management account of the seeded organization.
 pub const MANAGEMENT: &str = "111122223333";

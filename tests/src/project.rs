@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use cli::Environment;
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::{EXAMPLE_RULE, Run, Started, process, repository};
@@ -101,6 +102,20 @@ impl Project {
             );
             self.write(&format!("rules/large/{id}.yaml"), &rule);
         }
+    }
+
+    /// Compiles this copy into a folder and returns what `compile` prints as JSON.
+    pub fn compile(&self, topology: &str, folder: &Path) -> Value {
+        let out = folder.to_string_lossy();
+        let mut arguments = vec!["compile", "--topology", topology, "--out", &out];
+        let file = self.path("stacksets/organization.yaml");
+        let text = fs::read_to_string(file).expect("the organization file");
+        if text.contains("\nregions: enabled") {
+            // Elsewhere the organization is asked, and here is none.
+            arguments.extend(["--regions", "eu-central-1,us-east-1"]);
+        }
+        arguments.extend(["--format", "json"]);
+        self.run(&arguments).expect(0).json()
     }
 
     /// Runs a command in this copy.

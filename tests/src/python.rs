@@ -5,16 +5,15 @@ use std::process::Command;
 
 use crate::{process, repository};
 
-/// A program of the pinned Python environment for second opinions, such as `aws`.
+/// A program of a pinned Python environment for second opinions, such as `aws` of
+/// `second-opinions`.
 ///
-/// `cargo xtask ci --second-opinions` creates the environment and names its folder in
-/// `GIZMOS_PYTHON`.
-pub fn python_program(name: &str) -> Command {
-    let folder = std::env::var_os("GIZMOS_PYTHON").map_or_else(
-        || repository().join("target/second-opinions/bin"),
-        PathBuf::from,
-    );
-    let program = folder.join(name);
+/// `cargo xtask ci --second-opinions` creates the environments and names the folder with all of
+/// them in `GIZMOS_THIRD_PARTIES`.
+pub fn python_program(environment: &str, name: &str) -> Command {
+    let folder = std::env::var_os("GIZMOS_THIRD_PARTIES")
+        .map_or_else(|| repository().join("target"), PathBuf::from);
+    let program = folder.join(environment).join("bin").join(name);
     assert!(
         program.exists(),
         "{} is missing; `cargo xtask setup --second-opinions` installs it",

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use simulator::{Config, Simulator};
 
-use crate::{ACCESS_ROLE, HOME, MANAGEMENT};
+use crate::{ACCESS_ROLE, Client, HOME, MANAGEMENT};
 
 /// An organization served on a free port until it is dropped. Its clock advances only when a
 /// command waits.
@@ -90,22 +90,7 @@ impl Served {
     /// Calls an AWS JSON API as an account's administrator, like any client would.
     #[track_caller]
     pub fn call(&self, account: &str, region: &str, target: &str, input: &Value) -> Value {
-        let service = match target.split('.').next().unwrap_or(target) {
-            "AWSEvents" => "events",
-            name if name.contains("CloudTrail") => "cloudtrail",
-            name if name.starts_with("AWSOrganizations") => "organizations",
-            "AmazonSQS" => "sqs",
-            "TrentService" => "kms",
-            other => panic!("no service for {other}"),
-        };
-        let mut answer = ureq::post(&self.endpoint)
-            .header("Authorization", authorization(account, region, service))
-            .header("X-Amz-Target", target)
-            .content_type("application/x-amz-json-1.1")
-            .send(input.to_string())
-            .unwrap_or_else(|error| panic!("{target}: {error}"));
-        let text = answer.body_mut().read_to_string().expect("a text");
-        serde_json::from_str(&text).unwrap_or(Value::Null)
+        self.client().call(account, region, target, input)
     }
 
     /// Performs an action as an account's administrator, without the wire protocol.
@@ -173,11 +158,11 @@ impl Served {
         service: &str,
         form: &[(&str, &str)],
     ) -> String {
-        let mut answer = ureq::post(&self.endpoint)
-            .header("Authorization", authorization(account, region, service))
-            .send_form(form.iter().copied())
-            .unwrap_or_else(|error| panic!("{form:?}: {error}"));
-        answer.body_mut().read_to_string().expect("a text")
+        self.client().query(account, region, service, form)
+    }
+
+    fn client(&self) -> Client {
+        Client::new(self.endpoint.clone())
     }
 
     /// Environment for any AWS client that acts as this account's administrator.
@@ -198,12 +183,4 @@ impl Drop for Served {
             self.runtime.block_on(simulator.stop());
         }
     }
-}
-
-/// An `Authorization` header. The simulator reads the caller from it and checks no signature.
-pub fn authorization(account: &str, region: &str, service: &str) -> String {
-    format!(
-        "AWS4-HMAC-SHA256 Credential={account}/20261123/{region}/{service}/aws4_request, \
-         SignedHeaders=host, Signature=0"
-    )
 }

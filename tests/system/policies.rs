@@ -4,46 +4,20 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use tests::policies::{PolicyKind, Reference, policies};
+use tests::{EVERY_OPTION, compile_every_variant};
 
 use crate::project;
-
-/// Adds everything to the organization file that adds policies.
-const MORE: &str = "drift_schedule: cron(0 6 * * ? *)\n\
-                    artifacts: {administrators: [\"333344445555\"]}\n";
 
 #[test]
 fn every_policy_of_every_template_agrees_with_the_service_authorization_reference() {
     let reference = Reference::load();
     let mut faults = Vec::new();
     let mut seen: BTreeMap<PolicyKind, usize> = BTreeMap::new();
-    for (topology, publish) in [
-        ("hub", "role"),
-        ("hub", "policy"),
-        ("local", "role"),
-        ("local", "policy"),
-    ] {
-        let project = project();
-        let file = "stacksets/organization.yaml";
-        project.replace(
-            file,
-            "      # - protocol: https\n      #   endpoint:",
-            "      - protocol: https\n        endpoint:",
-        );
-        let text = std::fs::read_to_string(project.path(file)).expect("the organization file");
-        project.write(file, &format!("{text}\npublish: {publish}\n{MORE}"));
-        project.run(&["compile", "--topology", topology]).expect(0);
-        let read = |name: &str| -> Value {
-            let text = std::fs::read_to_string(project.path("target/stacksets").join(name));
-            serde_json::from_str(&text.expect("a compiled file")).expect("JSON")
-        };
-        let manifest = read("manifest.json");
-        for set in manifest["stack_sets"].as_array().expect("stack sets") {
-            let template = read(set["template"].as_str().expect("a file"));
-            for policy in policies(&template, &set["parameters"]) {
-                *seen.entry(policy.kind).or_default() += 1;
-                for fault in reference.faults(&policy.document, policy.kind) {
-                    faults.push(format!("{}, {}: {fault}", set["name"], policy.name));
-                }
+    for set in compile_every_variant(&project()) {
+        for policy in policies(&set.template, &set.parameters) {
+            *seen.entry(policy.kind).or_default() += 1;
+            for fault in reference.faults(&policy.document, policy.kind) {
+                faults.push(format!("{}, {}: {fault}", set.name, policy.name));
             }
         }
     }
@@ -226,7 +200,7 @@ fn every_policy_for_callers_agrees_with_the_service_authorization_reference() {
     let project = project();
     let file = "stacksets/organization.yaml";
     let text = std::fs::read_to_string(project.path(file)).expect("the organization file");
-    project.write(file, &format!("{text}\n{MORE}"));
+    project.write(file, &format!("{text}\n{EVERY_OPTION}"));
     let mut faults = Vec::new();
     for topology in ["hub", "local"] {
         for command in ["plan", "drift", "deploy", "verify"] {

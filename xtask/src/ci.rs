@@ -13,7 +13,7 @@ use crate::{cycles, graph, language, product, shell, steps, third_parties};
 
 /// Installs the tools that the checks need.
 pub(crate) fn set_up() -> Result<()> {
-    third_parties::CI.install()
+    third_parties::CI.install().map(drop)
 }
 
 /// Runs every check, cheap ones first. Tools are installed while cargo compiles.

@@ -12,8 +12,8 @@ const SCRIPT: &str = include_str!("event_names.py");
 const FEWEST: usize = 300;
 
 pub(crate) fn write() -> Result<()> {
-    third_parties::SECOND_OPINIONS.install()?;
-    let python = third_parties::SECOND_OPINIONS.programs().join("python");
+    third_parties::AWS_CLIENTS.install()?;
+    let python = third_parties::AWS_CLIENTS.programs().join("python");
     let table = shell::output(shell::program(python).args(["-c", SCRIPT]))?;
     let services = table.lines().count();
     if services < FEWEST {

@@ -9,7 +9,7 @@ use crate::{shell, steps, third_parties};
 
 /// Installs the tools that these checks need.
 pub(crate) fn set_up() -> Result<()> {
-    third_parties::SECOND_OPINIONS.install()?;
+    third_parties::install_second_opinions()?;
     third_parties::install_cargo_deny()
 }
 
@@ -38,12 +38,13 @@ fn docs() -> Result<()> {
     )
 }
 
-/// Runs the AWS CLI, boto3, moto and jsonschema.
+/// Runs the AWS CLI, moto, `LocalStack`, ministack, checkov, parliament and jsonschema. Each prints a
+/// line about what it has looked at.
 fn conformance() -> Result<()> {
     shell::run(
         shell::cargo()
             .args(["test", "--package", "tests", "--test", "conformance"])
-            .args(["--locked", "--", "--ignored"])
-            .env("GIZMOS_PYTHON", third_parties::SECOND_OPINIONS.programs()),
+            .args(["--locked", "--", "--ignored", "--show-output"])
+            .env("GIZMOS_THIRD_PARTIES", shell::target()),
     )
 }
