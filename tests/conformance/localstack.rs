@@ -228,3 +228,38 @@ fn is_same(expected: &str, arrived: &str, reasons: &mut Reasons) -> bool {
     let one_line = json.to_string();
     one_line == arrived && reasons.explain(ONE_LINE)
 }
+
+/// The differences between an expected alert and what arrived, without any reason.
+fn found(expected: &str, arrived: &[&str]) -> Vec<String> {
+    let alert = |text: &str| ("topic".to_owned(), text.to_owned());
+    let event = Sent {
+        name: "rule [test]".to_owned(),
+        expected: vec![alert(expected)],
+    };
+    let arrived = arrived.iter().map(|text| alert(text)).collect();
+    differences(
+        &BTreeMap::from([("id".to_owned(), event)]),
+        BTreeMap::from([("id".to_owned(), arrived)]),
+        &mut Reasons::default(),
+    )
+}
+
+#[test]
+fn an_alert_that_is_missing_other_or_too_many_is_a_difference() {
+    assert_eq!(found("{\"a\":1}", &["{\"a\":1}"]), [""; 0]);
+    assert_eq!(
+        found("{\"a\":1}", &["{\"a\":1}", "{\"a\":1}"]),
+        ["rule [test]: unexpected at topic: {\"a\":1}"]
+    );
+    for other in ["{\"a\":2}", "{\"a\": 1}", "{\"a\":1,\"time\":\"now\"}"] {
+        let [missing, unexpected] = [
+            "rule [test]: missing at topic: {\"a\":1}".to_owned(),
+            format!("rule [test]: unexpected at topic: {other}"),
+        ];
+        assert_eq!(found("{\"a\":1}", &[other]), [missing, unexpected]);
+    }
+    assert_eq!(
+        found("{\"a\":1}", &[]),
+        ["rule [test]: missing at topic: {\"a\":1}"]
+    );
+}
