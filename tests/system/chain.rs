@@ -1,7 +1,7 @@
 //! From a YAML rule to an alert in an inbox.
 
 use serde_json::{Value, json};
-use tests::Served;
+use tests::{HOME, HUB, Served};
 
 use crate::project;
 
@@ -86,15 +86,36 @@ fn verification_names_the_topic_policy_if_topics_do_not_see_the_source_of_a_rule
     let project = project();
     publish(&project, "policy");
     project.deploy(&organization).expect(0);
-    organization.post("faults", &json!({"topics_without_source": true}));
+    organization.post("faults", &json!({"surprises": ["topics_see_no_source"]}));
     let target = organization.argument();
     project
         .run(&["verify", "--org", &target])
         .expect(1)
         .says("broken link: topic policy of gizmos-alerts")
         .says("aws:SourceArn, which this request does not have");
+    // Refused canaries leave nothing behind; refused alerts stay, because they are evidence.
+    organization.advance(60);
+    let queue = format!("https://sqs.{HOME}.amazonaws.com/{HUB}/gizmos-dead-letters");
+    let input = json!({"QueueUrl": queue, "MaxNumberOfMessages": 10,
+        "MessageAttributeNames": ["All"], "VisibilityTimeout": 600});
+    let mut left = 0;
+    loop {
+        let answer = organization.call(HUB, HOME, "AmazonSQS.ReceiveMessage", &input);
+        let Some(messages) = answer["Messages"].as_array().filter(|it| !it.is_empty()) else {
+            break;
+        };
+        for message in messages {
+            let rule = message["MessageAttributes"]["RULE_ARN"]["StringValue"].as_str();
+            assert!(
+                !rule.expect("a rule").ends_with("gizmos-canary"),
+                "{message:#}"
+            );
+            left += 1;
+        }
+    }
+    assert!(left > 100, "{left}");
     publish(&project, "role");
-    // The refused canary stays a dead letter until somebody has read it.
+    // The new way works, and the refused alerts are dead letters until somebody has read them.
     project
         .run(&["deploy", "--org", &target])
         .expect(1)

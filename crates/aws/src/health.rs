@@ -17,7 +17,9 @@ use crate::json_call::JsonAction;
 
 const GET_KEY_POLICY: JsonAction = JsonAction {
     action: "kms:GetKeyPolicy",
+    service: "kms",
     target: "TrentService",
+    version: "1.1",
 };
 
 impl Health for Aws {

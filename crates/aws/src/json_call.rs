@@ -1,6 +1,6 @@
 //! Calls to services of which Gizmos needs a single action.
 //!
-//! The SDK's crates for Systems Manager and KMS have hundreds of actions, all of which every build
+//! The SDK's crates for Systems Manager, KMS and `CloudWatch` have hundreds of actions, all of which every build
 //! would compile. So these calls are made with the parts of which the SDK's clients are made: credentials,
 //! signature, retries, time limits and HTTP client are theirs.
 
@@ -37,17 +37,17 @@ use crate::pace::Watch;
 /// An action of a service that speaks AWS's JSON protocol.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct JsonAction {
-    /// As IAM names it, such as `ssm:DeleteParameters`. The service is also that of the endpoint.
+    /// As IAM names it, such as `ssm:DeleteParameters`.
     pub(crate) action: &'static str,
+    /// The service in endpoints and signatures.
+    pub(crate) service: &'static str,
     /// The service in the header `X-Amz-Target`.
     pub(crate) target: &'static str,
+    /// The version of the protocol.
+    pub(crate) version: &'static str,
 }
 
 impl JsonAction {
-    fn service(self) -> &'static str {
-        self.action.split(':').next().unwrap_or_default()
-    }
-
     fn name(self) -> &'static str {
         self.action.split(':').next_back().unwrap_or_default()
     }
@@ -86,7 +86,7 @@ impl Aws {
         location: &Location,
         action: JsonAction,
     ) -> Result<Operation<String, String, Refused>, CloudError> {
-        let service = action.service();
+        let service = action.service;
         let region = &location.region;
         let lacking = |what: &str| CloudError::Invalid {
             message: format!("{}: the SDK's configuration has no {what}", action.action),
@@ -150,7 +150,10 @@ fn request(action: JsonAction, body: String) -> Result<HttpRequest, BoxError> {
     request.set_method("POST")?;
     request.set_uri("/")?;
     let headers = request.headers_mut();
-    headers.insert("content-type", "application/x-amz-json-1.1");
+    headers.insert(
+        "content-type",
+        format!("application/x-amz-json-{}", action.version),
+    );
     headers.insert("content-length", length);
     headers.insert(
         "x-amz-target",

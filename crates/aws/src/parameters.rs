@@ -8,7 +8,9 @@ use crate::json_call::JsonAction;
 
 const DELETE_PARAMETERS: JsonAction = JsonAction {
     action: "ssm:DeleteParameters",
+    service: "ssm",
     target: "AmazonSSM",
+    version: "1.1",
 };
 
 impl Parameters for Aws {

@@ -580,6 +580,9 @@ pub(crate) struct ProofArguments {
     /// and wait up to 15 minutes for its event; a rule of yours about this action alerts
     #[arg(long)]
     pub(crate) cloudtrail: bool,
+    /// Ask what AWS's documents don't settle, see `stacksets/PROBES.md`; implies `--cloudtrail`
+    #[arg(long)]
+    pub(crate) probe: bool,
 }
 
 /// A drift check as a command line value.

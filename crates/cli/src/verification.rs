@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use deployer::ports::Organizations;
+use deployer::probe::Finding;
 use deployer::proof::{ProofOptions, ProofOutcome, ProofReport};
 use deployer::verify::{VerifyOutcome, VerifyReport};
 use deployer::{BrokenLink, Scope};
@@ -20,6 +21,8 @@ pub(crate) struct Verification {
     events: Option<VerifyReport>,
     /// The proof, which includes the chain's health, with the number of calls that it took.
     proof: Option<(ProofReport, u64)>,
+    /// What AWS's documents don't settle.
+    probes: Option<Vec<Finding>>,
 }
 
 /// Checks the chain's health and, on the simulator, sends every rule's events through it.
@@ -34,6 +37,7 @@ pub(crate) async fn verify(
         health,
         events,
         proof: None,
+        probes: None,
     })
 }
 
@@ -55,7 +59,7 @@ pub(crate) async fn prove(
         sample: arguments
             .sample
             .map(|count| usize::try_from(count).unwrap_or(usize::MAX)),
-        cloudtrail: arguments.cloudtrail,
+        cloudtrail: arguments.cloudtrail || arguments.probe,
         secret,
     };
     let before = connection.cloud.requests();
@@ -63,10 +67,18 @@ pub(crate) async fn prove(
     let proof =
         deployer::proof::prove(&connection.cloud, &compiled.bundle, &options, &progress).await?;
     let calls = connection.cloud.requests() - before;
+    let probes = if arguments.probe {
+        let findings =
+            deployer::probe::ask(&connection.cloud, &compiled.bundle, &proof, &progress).await;
+        Some(findings)
+    } else {
+        None
+    };
     Ok(Verification {
         health: Vec::new(),
         events,
         proof: Some((proof, calls)),
+        probes,
     })
 }
 
@@ -118,6 +130,9 @@ impl Verification {
         if let Some((proof, _)) = &self.proof {
             text.push_str(&report::proof::terminal(proof));
         }
+        if let Some(findings) = &self.probes {
+            text.push_str(&report::probe::terminal(findings));
+        }
         for broken in &self.health {
             text.push_str(&format!(
                 "broken link: {} ({}): {}\n  help: {}\n",
@@ -143,6 +158,9 @@ impl Verification {
         if let Some((proof, calls)) = &self.proof {
             text.push_str(&report::proof::summary(proof, *calls));
         }
+        if let Some(findings) = &self.probes {
+            text.push_str(&report::probe::summary(findings));
+        }
         text
     }
 
@@ -154,6 +172,7 @@ impl Verification {
             "events": self.events,
             "proof": proof.map(|(proof, _)| proof),
             "calls": proof.map(|(_, calls)| calls),
+            "probes": self.probes,
         })
     }
 }

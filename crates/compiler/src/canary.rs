@@ -110,9 +110,10 @@ impl CanaryKind {
             description => self.description(),
             pattern => Value::from_safe_string(self.pattern().to_string()),
             input_paths,
-            // Values stand alone, so that no content of an event can break the message.
+            // Values stand alone, so that no content of an event can break the message. Like an
+            // alert, it has one field per line.
             input_template => format!(
-                r#"{{"kind": "{kind}", "account": <account>, "region": <region>, "nonce": <nonce>}}"#
+                "{{\n  \"kind\": \"{kind}\",\n  \"account\": <account>,\n  \"region\": <region>,\n  \"nonce\": <nonce>\n}}"
             ),
         }
     }

@@ -13,6 +13,7 @@
 //! - [`drift()`] compares without changing anything: the plan, CloudFormation's drift detection, and
 //!   the [`health()`] of the alert chain;
 //! - [`proof`] sends canaries through the deployed chain, on any endpoint;
+//! - [`probe`] asks what AWS's documents don't settle;
 //! - [`verify`] sends the rules' test events through the deployed chain;
 //! - [`destroy()`] removes what was deployed.
 //!
@@ -52,6 +53,7 @@ pub mod permissions;
 pub mod plan;
 pub mod ports;
 pub mod preflight;
+pub mod probe;
 mod progress;
 pub mod proof;
 mod restore;

@@ -27,6 +27,7 @@ pub mod matching;
 pub mod permissions;
 pub mod plan;
 pub mod preflight;
+pub mod probe;
 pub mod proof;
 pub mod sarif;
 pub mod verify;

@@ -79,6 +79,13 @@ const ROUTES: &[(&str, &str, Route)] = &[
             "by_action": world.calls.by_action,
         }))
     }),
+    ("GET", "authorized", |world, _| {
+        let all = world.services.environment.authorized.all();
+        let all = all.into_iter();
+        Ok(all
+            .map(|(role, action)| json!({"role": role, "action": action}))
+            .collect())
+    }),
     ("POST", "calls/reset", |world, _| {
         world.calls = crate::world::Calls::default();
         Ok(json!({}))

@@ -47,7 +47,7 @@ pub use cloudformation::{InstanceEffect, Lag, Quotas, StackOf};
 pub use faults::{Bucket, Event, Faults, InstanceFault, Rate, RequestFault, Scheduled, When};
 pub use journal::Request;
 pub use server::{Config, Simulator, SimulatorError};
-pub use services::environment::DEFAULT_REGIONS;
+pub use services::environment::{DEFAULT_REGIONS, Surprise};
 pub use snapshot::{
     Fleet, FleetAccount, FleetInstance, FleetOperation, FleetStack, FleetStackSet, Source,
 };

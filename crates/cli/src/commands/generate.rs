@@ -38,6 +38,10 @@ fn pages(files: Files<'_>) -> Vec<Page> {
             path: files.stacksets().join("DRIFT.md"),
             text: report::drift::page(),
         },
+        Page {
+            path: files.stacksets().join("PROBES.md"),
+            text: report::probe::page(),
+        },
     ]
 }
 

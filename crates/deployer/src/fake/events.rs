@@ -40,6 +40,27 @@ impl Events for Fake {
     }
 }
 
+impl Metrics for Fake {
+    async fn metric_sums(
+        &self,
+        _: &Location,
+        metrics: &[Metric],
+        _: std::time::SystemTime,
+    ) -> Result<Vec<f64>, CloudError> {
+        Ok(vec![0.0; metrics.len()])
+    }
+}
+
+impl History for Fake {
+    async fn recorded_calls(
+        &self,
+        _: &Location,
+        _: &str,
+    ) -> Result<Vec<serde_json::Value>, CloudError> {
+        Ok(Vec::new())
+    }
+}
+
 impl Parameters for Fake {
     async fn delete_parameter(&self, _: &Location, _: &str) -> Result<(), CloudError> {
         Ok(())

@@ -52,7 +52,7 @@ pub const ROWS: &[Row] = rows! {
     Caller: "cloudformation:DescribeStackSet" on [StackSets] for [Plan Drift Deploy];
     Caller: "cloudformation:DescribeStackSetOperation" on [StackSets] for [Plan Drift Deploy];
     Caller: "cloudformation:ListStackInstances" on [StackSets] for [Plan Drift Deploy];
-    Caller: "cloudformation:ListStackSetOperations" on [StackSets] for [Plan Drift Deploy];
+    Caller: "cloudformation:ListStackSetOperations" on [StackSets] for [Plan Drift Deploy Verify];
     Caller: "cloudformation:ListStackSetOperationResults" on [StackSets] for [Drift Deploy];
     Caller: "cloudformation:DetectStackSetDrift" on [StackSets] for [Drift Deploy];
     Caller: "cloudformation:ListStackInstanceResourceDrifts" on [StackSets] for [Drift Deploy];
@@ -102,6 +102,12 @@ pub const ROWS: &[Row] = rows! {
     Management: "ssm:DeleteParameters" on [CanaryParameters] for [Deploy Verify];
     Management: "sqs:ReceiveMessage" on [Queues] for [Deploy Verify];
     Management: "sqs:DeleteMessage" on [Queues] for [Deploy Verify];
+    // Why a canary was lost, if no dead letter says so.
+    Management: "cloudwatch:GetMetricData" on [Anything] for [Deploy Verify];
+    AccessRole: "cloudwatch:GetMetricData" on [Anything] for [Deploy Verify];
+    // What `--probe` asks: how CloudTrail recorded calls, and how old operations are.
+    Management: "cloudtrail:LookupEvents" on [Anything] for [Deploy Verify];
+    AccessRole: "cloudtrail:LookupEvents" on [Anything] for [Deploy Verify];
     AccessRole: "events:ListRuleNamesByTarget" on [Anything] for [Deploy Verify];
     AccessRole: "events:PutEvents" on [MemberDefaultBuses] for [Deploy Verify];
     AccessRole: "ssm:DeleteParameters" on [MemberCanaryParameters] for [Deploy Verify];

@@ -9,6 +9,8 @@ mod buckets;
 mod error;
 mod events;
 mod health;
+mod history;
+mod metrics;
 mod organizations;
 mod parameters;
 mod pause;
@@ -23,6 +25,8 @@ pub use health::{
     BasicSelector, EventRule, EventSelectors, FieldSelector, Health, QueueState, RoleDetails,
     Subscription, SubscriptionSettings, TopicSettings, TrailStatus, TrailSummary,
 };
+pub use history::History;
+pub use metrics::{Metric, Metrics};
 pub use organizations::{
     Account, AccountState, Identity, OrganizationDetails, Organizations, Permission, TrustedAccess,
 };
@@ -45,7 +49,18 @@ pub use stacks::{
 ///
 /// Implemented for every type that implements all ports.
 pub trait Cloud:
-    Organizations + StackSets + Stacks + Buckets + Events + Health + Parameters + Pause + Queues + Sync
+    Organizations
+    + StackSets
+    + Stacks
+    + Buckets
+    + Events
+    + Health
+    + History
+    + Metrics
+    + Parameters
+    + Pause
+    + Queues
+    + Sync
 {
 }
 
@@ -56,6 +71,8 @@ impl<T> Cloud for T where
         + Buckets
         + Events
         + Health
+        + History
+        + Metrics
         + Parameters
         + Pause
         + Queues

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use compiler::canary::{CanaryKind, PARAMETER_PREFIX};
 use serde_json::Value;
 
-use super::report::{Link, LinkState};
+use super::report::{Arrival, Link, LinkState};
 use super::spoke::Visit;
 use super::{CLOUDTRAIL_PATIENCE, PATIENCE, Plan};
 use crate::error::{DeployError, Doing};
@@ -32,18 +32,18 @@ struct Awaited {
     until: SystemTime,
 }
 
-/// Receives until every canary has arrived or waited long enough. Returns those that didn't arrive;
-/// of a location whose event was lost only that.
+/// Receives until every canary has arrived or waited long enough. Returns those that didn't arrive
+/// (of a location whose event was lost only that) and those that did.
 pub(super) async fn collect(
     cloud: &impl Cloud,
     plan: &Plan<'_>,
     hub: &Location,
     url: &str,
     visits: &mut [Visit],
-) -> Result<Vec<Missing>, DeployError> {
+) -> Result<(Vec<Missing>, Vec<Arrival>), DeployError> {
     let receiving = || format!("cannot receive canaries from {url}");
     let mut awaited = awaited(plan, visits);
-    let mut missing = Vec::new();
+    let (mut missing, mut arrivals) = (Vec::new(), Vec::new());
     while !awaited.is_empty() {
         let messages = cloud.receive_messages(hub, url, WAIT, HIDDEN).await;
         let messages = messages.doing(receiving)?;
@@ -54,6 +54,13 @@ pub(super) async fn collect(
             if let Some((index, kind)) = recognize(&message, &mut awaited, visits) {
                 if let Some(visit) = visits.get_mut(index) {
                     arrived(visit, kind);
+                    let now = cloud.now();
+                    arrivals.push(Arrival {
+                        location: visit.proof.location.clone(),
+                        kind,
+                        after: now.duration_since(visit.at).unwrap_or_default(),
+                        text: message.body,
+                    });
                 }
             } else if stale.is_none_or(|stale| message.sent.is_none_or(|sent| sent > stale)) {
                 // It may be another run's, which waits for it.
@@ -78,7 +85,7 @@ pub(super) async fn collect(
             cloud.pause(PAUSE).await;
         }
     }
-    Ok(missing)
+    Ok((missing, arrivals))
 }
 
 fn awaited(plan: &Plan<'_>, visits: &[Visit]) -> BTreeMap<String, Awaited> {

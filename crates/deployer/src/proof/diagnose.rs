@@ -10,6 +10,7 @@ use remedy::Remedy;
 use serde_json::Value;
 
 use super::collect::{Missing, nonce_in};
+use super::counts::{HubCounts, Lost, RuleCounts};
 use super::hub::Hub;
 use super::report::{Link, LinkState};
 use super::rules::DEFAULT_BUS;
@@ -77,12 +78,15 @@ pub(super) async fn diagnose(
         Ok(letters) => (letters, None),
         Err(error) => (BTreeMap::new(), Some(error)),
     };
+    let first = missing.iter().filter_map(|(index, _)| visits.get(*index));
+    let since = first.map(|visit| visit.at).min();
     let judge = Judge {
         cloud,
         plan,
         hub,
         in_hub,
         unreadable,
+        counts: HubCounts::read(cloud, plan, hub, since.unwrap_or(cloud.now())).await,
     };
     let known: &[Visit] = visits;
     let verdicts: Vec<(usize, Verdict)> = stream::iter(missing)
@@ -112,6 +116,7 @@ struct Judge<'a, C> {
     in_hub: BTreeMap<String, DeadLetter>,
     /// Why the hub's dead letters can't be read.
     unreadable: Option<CloudError>,
+    counts: Result<HubCounts, CloudError>,
 }
 
 impl<C: Cloud> Judge<'_, C> {
@@ -153,24 +158,44 @@ impl<C: Cloud> Judge<'_, C> {
         if kind == CanaryKind::CloudTrail {
             return self.recording(location);
         }
-        let message = match &self.unreadable {
-            None => "the canary did not arrive, and no dead letter and no broken rule says why"
-                .to_owned(),
-            Some(error) => format!(
-                "the canary did not arrive, and the hub's dead letters can't be read: {error}"
-            ),
-        };
+        let (lost, counted) = self.counted(visit, kind).await;
+        let unreadable = self.unreadable.as_ref().map_or_else(String::new, |error| {
+            format!("; the hub's dead letters can't be read: {error}")
+        });
+        let message = format!(
+            "the canary did not arrive, and no dead letter and no broken rule says why\
+             {unreadable}; {counted}"
+        );
+        let fix = "try again, because metrics come a few minutes late; then look at the targets of \
+                   the rule, their role and the dead-letter queue's policy";
         Verdict::at(
             kind,
-            Link::Forwarding,
-            Some(broken(
-                "between the default bus and the canaries' queue",
-                location,
-                message,
-                "look at EventBridge's metrics MatchedEvents, FailedInvocations and \
-             InvocationsSentToDlq of the canaries' rules, here and in the hub; then try again",
-            )),
+            lost.link(),
+            Some(broken(lost.words(kind), location, message, fix)),
         )
+    }
+
+    /// Where a canary without a dead letter was lost, by metrics, and what they count.
+    async fn counted(&self, visit: &Visit, kind: CanaryKind) -> (Lost, String) {
+        let Some(rule) = visit.forwarders.get(&kind) else {
+            return (Lost::Somewhere, "the forwarder is unknown".to_owned());
+        };
+        let location = &visit.proof.location;
+        let spoke = RuleCounts::read(self.cloud, location, None, rule, visit.at).await;
+        match (&spoke, &self.counts) {
+            (Ok(spoke), Ok(hub)) => {
+                let words = format!(
+                    "CloudWatch counts for {rule}: {spoke}; for {}: {}",
+                    kind.rule_name(),
+                    hub.words(kind)
+                );
+                (Lost::find(spoke, hub, kind), words)
+            }
+            (Err(error), _) | (_, Err(error)) => {
+                let words = format!("CloudWatch's metrics can't be read: {error}");
+                (Lost::Somewhere, words)
+            }
+        }
     }
 
     /// A call that CloudTrail recorded too late or not at all.

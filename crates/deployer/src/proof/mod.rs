@@ -10,6 +10,7 @@
 //! expire after an hour; and, if the chain is broken, dead letters that say so.
 
 mod collect;
+mod counts;
 mod diagnose;
 mod hub;
 mod nonce;
@@ -18,7 +19,7 @@ mod rules;
 mod spoke;
 
 pub use hub::hub_rules;
-pub use report::{Link, LinkState, LocationProof, ProofOutcome, ProofReport};
+pub use report::{Arrival, Link, LinkState, LocationProof, ProofOutcome, ProofReport};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -102,10 +103,11 @@ pub async fn prove(
     checking(format!("{} accounts and Regions", locations.len()));
     let mut visits = visit(cloud, &plan, &locations).await;
     let sent = visits.iter().filter(|visit| visit.sent).count();
-    let mut missing = Vec::new();
+    let (mut missing, mut arrivals) = (Vec::new(), Vec::new());
     if let Some(url) = &hub.queue {
         checking(format!("the arrival of {sent} canaries"));
-        missing = collect::collect(cloud, &plan, &hub.location, url, &mut visits).await?;
+        (missing, arrivals) =
+            collect::collect(cloud, &plan, &hub.location, url, &mut visits).await?;
     }
     if !missing.is_empty() {
         checking(format!("why {} canaries did not arrive", missing.len()));
@@ -116,6 +118,7 @@ pub async fn prove(
         .map_or(0, |it| rules::reads(&plan.expected, it));
     Ok(ProofReport {
         least_calls: least_calls(&locations, &caller.account, reads, kinds.len()),
+        arrivals,
         locations: visits.into_iter().map(|visit| visit.proof).collect(),
         hub: hub.broken,
         topics_read: hub.topics_read,

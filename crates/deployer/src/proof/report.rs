@@ -1,7 +1,9 @@
 //! What a proof found, location by location.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use compiler::canary::CanaryKind;
 use compiler::organization::Topology;
 use serde::Serialize;
 
@@ -81,11 +83,27 @@ impl LocationProof {
     }
 }
 
+/// A canary that reached its queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// Where it came from.
+    pub location: Location,
+    /// How it entered the chain.
+    pub kind: CanaryKind,
+    /// From the call to the receipt.
+    pub after: Duration,
+    /// The message as received.
+    pub text: String,
+}
+
 /// The result of a proof.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProofReport {
     /// Sorted by location.
     pub locations: Vec<LocationProof>,
+    /// The canaries that arrived.
+    #[serde(skip)]
+    pub arrivals: Vec<Arrival>,
     /// What is broken in the hub, the trail and, in the local topology, the topics.
     pub hub: Vec<BrokenLink>,
     /// Topics whose policy, key and subscriptions were compared with those of the canaries' topic.

@@ -38,6 +38,8 @@ pub fn emit(cloud: &mut Cloud<'_>, account: &str, region: &str, event: Value) ->
         ..Trace::default()
     };
     if via_cloudtrail {
+        let now = cloud.environment.now;
+        cloud.cloudtrail.remember(account, there, &event, now);
         let size = event.to_string().len();
         let (outcome, detail) = match carries(cloud, account, there, &event) {
             Ok(_) if size > LARGEST => (

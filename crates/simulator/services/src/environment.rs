@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -33,6 +35,29 @@ pub const DEFAULT_REGIONS: [&str; 17] = [
     "us-west-2",
 ];
 
+/// What AWS's documents leave open: the answer that they don't suggest. Without it, the simulator
+/// behaves as they do suggest, so both answers can be simulated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Surprise {
+    /// EventBridge can't publish with a role to a topic that has a customer managed key.
+    RolesFailWithKeys,
+    /// Topic policies see no `aws:SourceArn` when EventBridge publishes without a role.
+    TopicsSeeNoSource,
+    /// A queue with SSE-SQS accepts no messages from topics.
+    QueuesRefuseTopics,
+    /// EventBridge removes line breaks from the result of an object template.
+    TemplatesLoseLineBreaks,
+    /// CloudTrail leaves the names out of the record of `ssm:DeleteParameters`.
+    ParameterNamesAreHidden,
+    /// CloudTrail sends records to EventBridge twenty minutes after the call.
+    RecordsAreLate,
+    /// CloudTrail can't write log files to a bucket with a Bucket Key.
+    LogFilesAreRefused,
+    /// CloudFormation no longer lists operations of stack sets that are older than 90 days.
+    OperationsAreForgotten,
+}
+
 /// State shared by all services, and the queues that the services' owner drains.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
@@ -42,18 +67,38 @@ pub struct Environment {
     pub regions: Vec<String>,
     /// Whether simulated recipients confirm their subscriptions.
     pub confirm_subscriptions: bool,
-    /// Whether topic policies see no `aws:SourceArn` when EventBridge publishes without a role.
-    pub topics_without_source: bool,
+    /// How AWS behaves otherwise than its documents suggest.
+    pub surprises: BTreeSet<Surprise>,
     /// Regions disabled in every account.
     pub off: BTreeSet<String>,
     /// Account and Region: Regions disabled in one account.
     pub off_in: BTreeSet<(String, String)>,
+    /// What roles were allowed and did.
+    pub authorized: Authorized,
     /// Scheduled work, with its delay in virtual seconds.
     pub later: Vec<(i64, Task)>,
     /// Changes of membership that stack sets have yet to follow.
     pub moves: Vec<AccountMove>,
     seed: u64,
     ids: u64,
+}
+
+/// The actions for which the policies of roles were asked and which they allowed. Shared by clones,
+/// because a check of permissions changes nothing else.
+#[derive(Debug, Clone, Default)]
+pub struct Authorized(Arc<Mutex<BTreeSet<(String, String)>>>);
+
+impl Authorized {
+    pub(crate) fn add(&self, role: &str, action: &str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert((role.to_owned(), action.to_owned()));
+    }
+
+    /// ARNs of roles with actions.
+    pub fn all(&self) -> BTreeSet<(String, String)> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.clone()
+    }
 }
 
 /// An account that joined, left, or moved between two organizational units.
@@ -76,6 +121,11 @@ impl Environment {
             seed,
             ..Environment::default()
         }
+    }
+
+    /// Whether AWS behaves in this way, which its documents don't suggest.
+    pub fn surprises(&self, with: Surprise) -> bool {
+        self.surprises.contains(&with)
     }
 
     /// Schedules a task for [`super::due`], `seconds` from now on the virtual clock.

@@ -286,14 +286,37 @@ pub(crate) fn authorize_in(
     let Some(role) = &caller.role else {
         return Ok(());
     };
-    let context = iam::organization_context(&services.organization, &caller.account, context)
-        .with("aws:RequestedRegion", caller.region.as_str());
-    let request = Request::new(iam::principal(caller), action, resource, context);
+    let request = request_of(services, caller, action, resource, context);
     if iam::identity(services, role, &request).allowed {
         Ok(())
     } else {
         Err(ApiError::denied(caller, action, resource))
     }
+}
+
+/// Whether the policies of a caller's role would allow an action.
+pub(crate) fn would_allow(
+    services: &Services,
+    caller: &Caller,
+    role: &str,
+    action: &str,
+    resource: &str,
+    context: Context,
+) -> bool {
+    let request = request_of(services, caller, action, resource, context);
+    iam::evaluate(services, role, &request).allowed
+}
+
+fn request_of(
+    services: &Services,
+    caller: &Caller,
+    action: &str,
+    resource: &str,
+    context: Context,
+) -> Request {
+    let context = iam::organization_context(&services.organization, &caller.account, context)
+        .with("aws:RequestedRegion", caller.region.as_str());
+    Request::new(iam::principal(caller), action, resource, context)
 }
 
 /// A document such as a policy or pattern as the APIs return it: compact JSON text.

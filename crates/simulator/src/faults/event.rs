@@ -24,7 +24,8 @@ pub(crate) fn start(world: &mut World, faults: Faults) {
             world.clock.after_seconds(seconds, due);
         }
     }
-    world.services.environment.topics_without_source = faults.topics_without_source;
+    let surprises = &mut world.services.environment.surprises;
+    surprises.clone_from(&faults.surprises);
     let counts = std::mem::take(&mut world.faults.counts);
     let happened = std::mem::take(&mut world.faults.happened);
     world.faults = State::new(faults, world.config.seed, generation);

@@ -9,9 +9,12 @@ mod event;
 mod instance;
 mod request;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::Surprise;
 use crate::cloudformation::{InstanceEffect, Lag, StackOf};
 pub(crate) use chance::Chance;
 pub(crate) use event::{Planned, due, happen, start};
@@ -54,9 +57,8 @@ pub struct Faults {
     pub instances: Vec<InstanceFault>,
     /// Events at a time or after a number of calls.
     pub schedule: Vec<Scheduled>,
-    /// Whether topic policies see no `aws:SourceArn` when EventBridge publishes without a role.
-    /// AWS's documents leave that open, so both answers can be simulated.
-    pub topics_without_source: bool,
+    /// Where AWS behaves otherwise than its documents suggest.
+    pub surprises: BTreeSet<Surprise>,
 }
 
 impl Default for Faults {
@@ -71,7 +73,7 @@ impl Default for Faults {
             token_lifetime_seconds: None,
             instances: Vec::new(),
             schedule: Vec::new(),
-            topics_without_source: false,
+            surprises: BTreeSet::new(),
         }
     }
 }

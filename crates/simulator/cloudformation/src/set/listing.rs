@@ -12,6 +12,7 @@ use super::api::{administers, find, living};
 use crate::Stage;
 use crate::action::{Answer, actions};
 use crate::request::{CallAs, Filter, listing, page_size, request};
+use crate::services::environment::Surprise;
 use crate::set::{Instance, Location, Operation, StackSet};
 use crate::stack::{drift, fold};
 use crate::template::parameter::Given;
@@ -297,14 +298,23 @@ fn describe_operation(
     Ok(json!({"StackSetOperation": operation.describe(set)}))
 }
 
+/// How long operations are listed with [`Surprise::OperationsAreForgotten`]: 90 days.
+const REMEMBERED: u32 = 90 * 86_400;
+
 fn list_operations(request: &ListStackSetOperations, stage: &Stage<'_>, caller: &Caller) -> Answer {
     let set = find(stage, caller, request.call_as, &request.stack_set_name)?;
     let then = behind(stage, stage.lag.operations);
+    let environment = &stage.services.environment;
+    let since = if environment.surprises(Surprise::OperationsAreForgotten) {
+        behind(stage, REMEMBERED)
+    } else {
+        Timestamp::MIN
+    };
     let operations = set
         .operations
         .values()
         .rev()
-        .filter(|operation| operation.created <= then)
+        .filter(|operation| operation.created <= then && operation.created >= since)
         .map(|operation| operation.summary(then))
         .collect();
     let token = request.next_token.as_deref();

@@ -10,14 +10,20 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{
-    CloudTrail, Trail, create_trail as create, selectors, set_logging as set, trail_arn, validate,
+    CloudTrail, Recorded, Trail, create_trail as create, selectors, set_logging as set, trail_arn,
+    validate,
 };
 use crate::action::{Answer, Context, actions, anything, requests};
 use crate::arn::short;
+use crate::environment::Surprise;
 use crate::organizations::Organization;
 use crate::wire::api::{ApiError, Caller};
+use crate::wire::listing;
 use crate::wire::time::epoch;
 use crate::{Services, tags};
+
+/// Most events in an answer of `LookupEvents`.
+const LOOKED_UP: usize = 50;
 
 actions! {
     /// All actions of CloudTrail.
@@ -30,6 +36,7 @@ actions! {
         Reads GetEventSelectors (|it: &GetEventSelectors, by| arn(by, &it.trail_name))
             cloudtrail(get_event_selectors);
         Reads ListTags (anything) cloudtrail(list_tags);
+        Reads LookupEvents (anything) cloudtrail(lookup_events);
         Changes StartLogging (|it: &StartLogging, by| arn(by, &it.name))
             cloudtrail(set_logging::<true>);
         Changes StopLogging (|it: &StopLogging, by| arn(by, &it.name))
@@ -47,6 +54,12 @@ requests! {
     struct ListTrails { next_token: Option<String> }
     struct GetTrail, GetTrailStatus, StartLogging, StopLogging, DeleteTrail { name: String }
     struct GetEventSelectors { trail_name: String }
+    struct LookupEvents {
+        #[serde(default)] lookup_attributes: Vec<LookupAttribute>,
+        start_time: Option<f64>, end_time: Option<f64>,
+        max_results: Option<usize>, next_token: Option<String>,
+    }
+    struct LookupAttribute { attribute_key: LookupKey, attribute_value: String }
     struct PutEventSelectors {
         trail_name: String, event_selectors: Option<Value>,
         advanced_event_selectors: Option<Value>,
@@ -130,6 +143,10 @@ fn get_trail_status(
             answer.insert(name.to_owned(), epoch(time));
         }
     }
+    let refused = Surprise::LogFilesAreRefused;
+    if trail.logging && context.environment.surprises(refused) {
+        answer.insert("LatestDeliveryError".to_owned(), json!("AccessDenied"));
+    }
     Ok(Value::Object(answer))
 }
 
@@ -194,6 +211,54 @@ fn delete_trail(
     let arn = own(cloudtrail, context.caller, &request.name)?.arn.clone();
     cloudtrail.trails.remove(&arn);
     Ok(json!({}))
+}
+
+/// The attributes by which the simulator can look events up.
+#[derive(Debug, Clone, Copy, Deserialize)]
+enum LookupKey {
+    EventName,
+}
+
+/// The event history of the caller's account and Region, newest first.
+fn lookup_events(
+    request: LookupEvents,
+    cloudtrail: &mut CloudTrail,
+    context: &mut Context<'_>,
+) -> Answer {
+    let size = request.max_results.unwrap_or(LOOKED_UP);
+    if !(1..=LOOKED_UP).contains(&size) {
+        return Err(ApiError::new(
+            "InvalidMaxResultsException",
+            format!("MaxResults must be between 1 and {LOOKED_UP}."),
+        ));
+    }
+    let (from, to) = (request.start_time, request.end_time);
+    let Caller {
+        account, region, ..
+    } = context.caller;
+    let is_asked_for = |event: &&Recorded| {
+        let at = event.at.as_duration().as_secs_f64();
+        (&event.account, &event.region) == (account, region)
+            && from.is_none_or(|from| at >= from)
+            && to.is_none_or(|to| at <= to)
+            && request
+                .lookup_attributes
+                .iter()
+                .all(|it| match it.attribute_key {
+                    LookupKey::EventName => event.name == it.attribute_value,
+                })
+    };
+    let events = cloudtrail.history.iter().rev().filter(is_asked_for);
+    let events = events
+        .map(|event| {
+            json!({
+                "EventName": event.name,
+                "EventTime": epoch(event.at),
+                "CloudTrailEvent": &*event.record,
+            })
+        })
+        .collect();
+    listing("Events", events, request.next_token.as_deref(), size)
 }
 
 /// Serializes to the template's property names.

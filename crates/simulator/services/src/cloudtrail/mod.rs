@@ -5,7 +5,8 @@ pub(crate) mod record;
 pub(crate) mod resources;
 mod selectors;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
@@ -20,6 +21,9 @@ use crate::wire::api::ApiError;
 
 /// The service principal in policies and for trusted access.
 const SERVICE: &str = "cloudtrail.amazonaws.com";
+
+/// Events that the event history keeps. On AWS it has those of 90 days.
+const HISTORY: usize = 2_000;
 
 /// Maximum trails per account and Region.
 const TRAILS: usize = 5;
@@ -87,6 +91,44 @@ pub(crate) fn appears(event: &Value) -> Option<Appears> {
 pub(crate) struct CloudTrail {
     /// By trail ARN.
     pub(crate) trails: BTreeMap<String, Trail>,
+    history: VecDeque<Recorded>,
+}
+
+/// An event in the event history, which needs no trail.
+#[derive(Clone, Debug)]
+struct Recorded {
+    account: String,
+    region: String,
+    at: jiff::Timestamp,
+    name: String,
+    /// CloudTrail's record, as JSON text.
+    record: Arc<str>,
+}
+
+impl CloudTrail {
+    /// Adds an event `… via CloudTrail` to the history of an account and Region.
+    pub(crate) fn remember(
+        &mut self,
+        account: &str,
+        region: &str,
+        event: &Value,
+        at: jiff::Timestamp,
+    ) {
+        let Some(record) = event.get("detail") else {
+            return;
+        };
+        let name = record.get("eventName").and_then(Value::as_str);
+        if self.history.len() >= HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(Recorded {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            at,
+            name: name.unwrap_or_default().to_owned(),
+            record: record.to_string().into(),
+        });
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -2,12 +2,16 @@
 
 use serde_json::{Value, json};
 
+use crate::environment::Surprise;
 use crate::wire::api::Caller;
 use crate::{Services, Task};
 
 /// How long CloudTrail takes to send a record to EventBridge, in seconds. AWS documents no limit;
 /// about five minutes is the average for log files.
 const DELAY: std::ops::RangeInclusive<i64> = 60..=420;
+
+/// How much longer it takes with [`Surprise::RecordsAreLate`], in seconds.
+const LATE: i64 = 1_140;
 
 /// A management call that changes something.
 pub(crate) struct Call<'a> {
@@ -50,7 +54,12 @@ pub(crate) fn record(services: &mut Services, caller: &Caller, call: &Call<'_>) 
             "eventCategory": "Management",
         },
     });
-    let delay = environment.between(*DELAY.start(), *DELAY.end());
+    let late = if environment.surprises(Surprise::RecordsAreLate) {
+        LATE
+    } else {
+        0
+    };
+    let delay = late + environment.between(*DELAY.start(), *DELAY.end());
     let emit = Task::Emit {
         account: caller.account.clone(),
         region: caller.region.clone(),

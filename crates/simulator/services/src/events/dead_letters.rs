@@ -20,14 +20,15 @@ pub(super) struct Failed<'a> {
     pub(super) target: &'a Target,
 }
 
-/// Sends an undeliverable event to the target's dead-letter queue; without one it is lost.
+/// Sends an undeliverable event to the target's dead-letter queue; without one it is lost. Returns
+/// whether the queue took it; `None` without a queue.
 pub(super) fn of_target(
     services: &mut Services,
     failed: &Failed<'_>,
     refusal: &Refusal,
     body: String,
     trace: &mut Trace,
-) {
+) -> Option<bool> {
     let Some(queue) = &failed.target.dead_letters else {
         trace.hops.push(Hop::new(
             failed.location,
@@ -35,7 +36,7 @@ pub(super) fn of_target(
             Outcome::Dropped,
             "the target has no dead-letter queue: the event is lost",
         ));
-        return;
+        return None;
     };
     let letter = Letter {
         location: failed.location,
@@ -47,7 +48,7 @@ pub(super) fn of_target(
         ],
         refusal,
     };
-    keep(services, letter, body, trace);
+    Some(keep(services, letter, body, trace))
 }
 
 /// Sends an event that a bus refused to the bus's own dead-letter queue; without one the sender
@@ -97,7 +98,8 @@ struct Letter<'a> {
     refusal: &'a Refusal,
 }
 
-fn keep(services: &mut Services, letter: Letter<'_>, body: String, trace: &mut Trace) {
+/// Returns whether the queue took it.
+fn keep(services: &mut Services, letter: Letter<'_>, body: String, trace: &mut Trace) -> bool {
     let context = Context::new()
         .with("aws:SourceArn", letter.source)
         .with("aws:SourceAccount", letter.location.0);
@@ -133,6 +135,7 @@ fn keep(services: &mut Services, letter: Letter<'_>, body: String, trace: &mut T
         outcome,
         detail,
     ));
+    verdict.allowed
 }
 
 /// Removes the dead letters of an event from their queues and returns their number.

@@ -8,7 +8,8 @@ use serde_json::Value;
 use super::dead_letters::{self, Failed};
 use super::destinations::deliver;
 use super::rules::{Input, Ready, ReadyRule, Target};
-use crate::environment::{Cloud, Look};
+use crate::environment::{Cloud, Look, Surprise};
+use crate::monitoring::Counted;
 use crate::policy::Context;
 use crate::sns::Refusal;
 use crate::wire::time::iso;
@@ -37,6 +38,7 @@ pub(super) struct Message<'a> {
 pub(super) struct Firing<'a> {
     pub(super) account: &'a str,
     pub(super) region: &'a str,
+    bus: &'a str,
     pub(super) rule: &'a ReadyRule,
     message: Message<'a>,
     pub(super) origin: Origin,
@@ -89,10 +91,12 @@ pub(super) fn match_rules(
         let firing = Firing {
             account,
             region,
+            bus: name,
             rule,
             message,
             origin,
         };
+        firing.count(cloud, "MatchedEvents");
         for target in &rule.targets {
             send_to_target(cloud, &firing, target, trace);
         }
@@ -183,6 +187,14 @@ impl Firing<'_> {
             .with("aws:SourceAccount", self.account)
     }
 
+    /// Counts in a metric of the rule.
+    fn count(&self, services: &mut Services, metric: &str) {
+        let counted = Counted::of_rule(metric, self.bus, &self.rule.name);
+        let now = services.environment.now;
+        let location = (self.account, self.region);
+        services.monitoring.metrics.count(location, counted, now);
+    }
+
     pub(super) fn is_in(&self, account: &str, region: &str) -> bool {
         self.account == account && self.region == region
     }
@@ -230,7 +242,23 @@ fn send_to_target(cloud: &mut Cloud<'_>, firing: &Firing<'_>, target: &Target, t
         location: (firing.account, firing.region),
         target,
     };
-    dead_letters::of_target(cloud, &failed, &refusal, body, trace);
+    // What a dead-letter queue keeps doesn't count as failed.
+    let metrics: &[&str] = match dead_letters::of_target(cloud, &failed, &refusal, body, trace) {
+        Some(true) => &["InvocationsSentToDlq"],
+        Some(false) => &["FailedInvocations", "InvocationsFailedToBeSentToDlq"],
+        None => &["FailedInvocations"],
+    };
+    for metric in metrics {
+        firing.count(cloud, metric);
+    }
+}
+
+/// The result of an object template on one line; any other result stays.
+fn without_line_breaks(text: String) -> String {
+    match serde_json::from_str::<Value>(&text) {
+        Ok(object @ Value::Object(_)) => object.to_string(),
+        _ => text,
+    }
 }
 
 struct Undelivered {
@@ -263,9 +291,18 @@ fn body<'a>(
                 rule_name: firing.rule.name.clone(),
                 ingestion_time: iso(services.environment.now),
             };
+            let compact = services
+                .environment
+                .surprises(Surprise::TemplatesLoseLineBreaks);
             transformer
                 .render(event, &reserved)
-                .map(Cow::Owned)
+                .map(|text| {
+                    Cow::Owned(if compact {
+                        without_line_breaks(text)
+                    } else {
+                        text
+                    })
+                })
                 .map_err(|undeliverable| Undelivered {
                     message: format!(
                         "{} The transformed text was: {}",

@@ -8,7 +8,7 @@ use super::delivery::{Attempt, Firing, Origin, arrive, match_rules};
 use super::targets::{Destination, destination};
 use super::{SERVICE, dead_letters};
 use crate::arn::short;
-use crate::environment::Cloud;
+use crate::environment::{Cloud, Surprise};
 use crate::policy::{Context, Named, Principal, Request, Verdict, combine};
 use crate::sns::{self, Publisher, Refusal};
 use crate::{Hop, Outcome, Services, Trace, iam, kms, sqs, ssm};
@@ -251,6 +251,14 @@ fn to_topic(
     let publisher = match attempt.role {
         Some(role) => {
             let principal = assume(services, attempt, role)?;
+            let topic = services.sns.topics.get(attempt.arn);
+            let has_key = topic.is_some_and(|it| it.properties.contains_key("KmsMasterKeyId"));
+            if has_key && services.environment.surprises(Surprise::RolesFailWithKeys) {
+                return Err(Refusal::denied(
+                    "EventBridge cannot use the KMS key of the topic with the target's role",
+                    &format!("role {}", short(role)),
+                ));
+            }
             let context =
                 iam::organization_context(&services.organization, firing.account, firing.context());
             Publisher::new(principal, context)
@@ -269,12 +277,10 @@ fn to_topic(
 /// EventBridge as the publisher of a target without a role. Its key never gets the keys
 /// `aws:SourceArn` and `aws:SourceAccount`, so the key's policy can't ask for them:
 /// <https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html>. For the topic's policy,
-/// documents disagree on `aws:SourceArn`: [`Environment::topics_without_source`] is the answer that
+/// documents disagree on `aws:SourceArn`: [`Surprise::TopicsSeeNoSource`] is the answer that
 /// breaks a policy with that condition.
-///
-/// [`Environment::topics_without_source`]: crate::environment::Environment::topics_without_source
 fn itself(services: &Services, firing: &Firing<'_>) -> Publisher {
-    let context = if services.environment.topics_without_source {
+    let context = if services.environment.surprises(Surprise::TopicsSeeNoSource) {
         Context::new()
     } else {
         Context::new().with("aws:SourceArn", firing.rule.arn.as_str())

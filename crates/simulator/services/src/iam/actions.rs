@@ -15,7 +15,7 @@ use crate::policy::{self, Document, Kind};
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::paging::marked_listing;
 use crate::wire::time::iso;
-use crate::{Services, authorize_in, json_text};
+use crate::{Services, json_text, would_allow};
 
 actions! {
     /// All actions of IAM.
@@ -199,7 +199,9 @@ fn simulate_principal_policy(
     let mut results = Vec::new();
     for action in &request.action_names {
         for resource in &request.resource_arns {
-            let allowed = authorize_in(services, &who, action, resource, context.clone()).is_ok();
+            let allowed = who.role.as_ref().is_none_or(|role| {
+                would_allow(services, &who, role, action, resource, context.clone())
+            });
             results.push(json!({
                 "EvalActionName": action,
                 "EvalResourceName": resource,

@@ -348,8 +348,18 @@ pub(crate) fn organization_context(
     }
 }
 
-/// Evaluates a role's own policies.
+/// Evaluates a role's own policies, and records what they allow.
 pub(crate) fn identity(services: &Services, role_arn: &str, request: &Request) -> Verdict {
+    let verdict = evaluate(services, role_arn, request);
+    if verdict.allowed {
+        let authorized = &services.environment.authorized;
+        authorized.add(role_arn, &request.action);
+    }
+    verdict
+}
+
+/// Evaluates a role's own policies for an action that isn't performed.
+pub(crate) fn evaluate(services: &Services, role_arn: &str, request: &Request) -> Verdict {
     let Some(role) = services.iam.roles.get(role_arn) else {
         return Verdict::deny(format!("the role {role_arn} does not exist"));
     };

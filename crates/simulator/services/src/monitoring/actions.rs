@@ -1,17 +1,21 @@
 //! The API actions of `CloudWatch`.
 #![expect(clippy::unnecessary_wraps, reason = "the signature of all handlers")]
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
-use super::{Alarm, Monitoring, alarm_arn};
+use super::{Alarm, Counted, Monitoring, alarm_arn};
 use crate::action::{Answer, Context, actions, anything, requests};
 use crate::wire::api::ApiError;
+use crate::wire::listing;
 
 actions! {
     /// All actions of `CloudWatch`.
     pub(crate) ACTIONS of "cloudwatch" {
         Reads DescribeAlarms (anything) monitoring(describe_alarms);
         Changes DeleteAlarms (anything) monitoring(delete_alarms);
+        Reads GetMetricData (anything) monitoring(get_metric_data);
     }
 }
 
@@ -26,6 +30,93 @@ requests! {
         #[serde(default)]
         alarm_names: Vec<String>,
     }
+    struct GetMetricData {
+        metric_data_queries: Vec<MetricDataQuery>,
+        start_time: f64,
+        end_time: f64,
+        next_token: Option<String>,
+        max_datapoints: Option<usize>,
+    }
+    struct MetricDataQuery { id: String, metric_stat: Statistic }
+    struct Statistic { metric: OfMetric, period: i64, stat: Stat }
+    struct OfMetric {
+        namespace: String,
+        metric_name: String,
+        #[serde(default)]
+        dimensions: Vec<Dimension>,
+    }
+    struct Dimension { name: String, value: String }
+}
+
+/// The statistics that the simulator computes.
+#[derive(Debug, Clone, Copy, serde::Deserialize)]
+enum Stat {
+    Sum,
+}
+
+/// Most queries in a request.
+const QUERIES: usize = 500;
+
+fn get_metric_data(
+    request: GetMetricData,
+    monitoring: &mut Monitoring,
+    context: &mut Context<'_>,
+) -> Answer {
+    let invalid = |message: String| ApiError::new("ValidationError", message);
+    let queries = request.metric_data_queries;
+    if !(1..=QUERIES).contains(&queries.len()) {
+        return Err(invalid(format!(
+            "The collection MetricDataQueries must have a size between 1 and {QUERIES}."
+        )));
+    }
+    if request.start_time >= request.end_time {
+        return Err(invalid(
+            "The parameter StartTime must be less than the parameter EndTime.".to_owned(),
+        ));
+    }
+    let caller = context.caller;
+    let location = (caller.account.as_str(), caller.region.as_str());
+    let mut results = Vec::new();
+    for query in queries {
+        let Statistic {
+            metric,
+            period,
+            stat: Stat::Sum,
+        } = query.metric_stat;
+        if period < 60 || period % 60 != 0 {
+            return Err(invalid(format!("Invalid Period {period}.")));
+        }
+        let mut dimensions: Vec<(String, String)> = metric
+            .dimensions
+            .into_iter()
+            .map(|it| (it.name, it.value))
+            .collect();
+        dimensions.sort();
+        let counted = Counted {
+            namespace: metric.namespace,
+            name: metric.metric_name,
+            dimensions,
+        };
+        let mut sums: BTreeMap<i64, u64> = BTreeMap::new();
+        let minutes =
+            monitoring
+                .metrics
+                .between(location, &counted, request.start_time, request.end_time);
+        for (second, count) in minutes {
+            *sums.entry(second - second % period).or_default() += count;
+        }
+        let (seconds, values): (Vec<i64>, Vec<u64>) = sums.into_iter().rev().unzip();
+        results.push(json!({
+            "Id": query.id,
+            "Label": counted.name,
+            "StatusCode": "Complete",
+            "Timestamps": seconds,
+            "Values": values,
+        }));
+    }
+    let token = request.next_token.as_deref();
+    let size = request.max_datapoints.unwrap_or(QUERIES).max(1);
+    listing("MetricDataResults", results, token, size)
 }
 
 fn describe_alarms(

@@ -1,6 +1,8 @@
-//! Amazon `CloudWatch`: alarms on queue depth.
+//! Amazon `CloudWatch`: alarms on queue depth, and the metrics of EventBridge and SNS that say what
+//! became of events.
 
 mod actions;
+mod metrics;
 pub(crate) mod resources;
 
 use std::collections::BTreeMap;
@@ -8,6 +10,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 pub(crate) use actions::ACTIONS;
+pub(crate) use metrics::Counted;
 
 use super::sns::{self, Publisher};
 use super::{Task, Trace};
@@ -23,6 +26,7 @@ const SERVICE: &str = "cloudwatch.amazonaws.com";
 pub(crate) struct Monitoring {
     /// By ARN.
     pub(crate) alarms: BTreeMap<String, Alarm>,
+    pub(crate) metrics: metrics::Metrics,
 }
 
 #[derive(Clone, Debug)]

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 use super::{Filter, Subscription, Topic};
 use crate::arn::short;
+use crate::environment::Surprise;
+use crate::monitoring::Counted;
 use crate::policy::{self, Context, Decision, Named, Principal, Request, Verdict};
 use crate::wire::time::iso;
 use crate::{Delivery, Hop, Outcome, Services, Trace, iam, kms, monitoring, sqs};
@@ -182,6 +184,8 @@ impl Refusal {
 
 /// A delivery to one subscription, decided but not performed.
 struct Planned {
+    /// The topic's name.
+    topic: String,
     hop: Hop,
     /// The delivered message; `None` if the endpoint gets nothing.
     delivery: Option<Delivery>,
@@ -254,6 +258,7 @@ impl<F: FnOnce() -> Option<Event>> Sending<'_, F> {
             .and_then(Value::as_str)
             .filter(|_| matches!(outcome, Outcome::Denied | Outcome::Failed));
         Planned {
+            topic: self.topic.name.clone(),
             hop: Hop::new(
                 (&self.topic.account, &self.topic.region),
                 format!("subscription {}", subscription.endpoint),
@@ -313,6 +318,13 @@ impl<F: FnOnce() -> Option<Event>> Sending<'_, F> {
 
     /// Whether SNS may send to a queue.
     fn may_send(&self, queue: &str) -> Verdict {
+        let is_managed = self.services.sqs.queues.get(queue).is_some_and(|it| {
+            it.properties.get("SqsManagedSseEnabled") == Some(&Value::Bool(true))
+        });
+        let environment = &self.services.environment;
+        if is_managed && environment.surprises(Surprise::QueuesRefuseTopics) {
+            return Verdict::deny("SNS cannot use the key of a queue with SSE-SQS");
+        }
         let context = Context::new()
             .with("aws:SourceArn", self.topic.arn.as_str())
             .with("aws:SourceAccount", self.topic.account.as_str());
@@ -323,6 +335,17 @@ impl<F: FnOnce() -> Option<Event>> Sending<'_, F> {
 impl Planned {
     fn carry_out(self, services: &mut Services, message: &str, trace: &mut Trace) {
         let (account, region) = (self.hop.account.clone(), self.hop.region.clone());
+        let metric = match self.hop.outcome {
+            Outcome::Ok => Some("NumberOfNotificationsDelivered"),
+            Outcome::Denied | Outcome::Failed => Some("NumberOfNotificationsFailed"),
+            Outcome::Dropped => None,
+        };
+        if let Some(metric) = metric {
+            let counted = Counted::of_topic(metric, &self.topic);
+            let now = services.environment.now;
+            let location = (account.as_str(), region.as_str());
+            services.monitoring.metrics.count(location, counted, now);
+        }
         trace.hops.push(self.hop);
         if let Some(delivery) = self.delivery {
             if delivery.protocol == "sqs" {

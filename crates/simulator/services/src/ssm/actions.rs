@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::{Execution, START, Ssm, required_resources, start};
 use crate::action::{Answer, Context, actions, anything, requests};
 use crate::cloudtrail::record::{Call, record};
+use crate::environment::Surprise;
 use crate::wire::api::{ApiError, Caller};
 use crate::wire::listing;
 use crate::wire::time::epoch;
@@ -81,10 +82,16 @@ fn delete_parameters(
         let arn = format!("arn:aws:ssm:{region}:{account}:parameter/{name}");
         authorize(services, caller, "ssm:DeleteParameters", &arn)?;
     }
+    let hidden = Surprise::ParameterNamesAreHidden;
+    let parameters = if services.environment.surprises(hidden) {
+        Value::Null
+    } else {
+        json!({"names": names})
+    };
     let call = Call {
         service: "ssm",
         action: "DeleteParameters",
-        parameters: json!({"names": names}),
+        parameters,
     };
     record(services, caller, &call);
     Ok(json!({"DeletedParameters": [], "InvalidParameters": names}))

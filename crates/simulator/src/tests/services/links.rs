@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::Surprise;
 
 type Edit = (&'static str, &'static str, Value);
 
@@ -257,7 +258,8 @@ fn a_topic_policy_for_the_rules_of_another_bus() {
 #[test]
 fn a_topic_policy_that_waits_for_a_source_which_is_not_sent() {
     let mut fleet = Fleet::broken(&[for_rules_of("gizmos")]);
-    fleet.world.services.environment.topics_without_source = true;
+    let surprises = &mut fleet.world.services.environment.surprises;
+    surprises.insert(Surprise::TopicsSeeNoSource);
     let trace = fleet.sign_in();
     assert_eq!(stop(&trace).link, "topic policy of gizmos-alerts");
     assert!(
