@@ -27,8 +27,10 @@ impl Run {
     pub fn remedies(&self) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();
         for line in self.all().lines() {
-            if let Some(remedy) = line.trim_start().strip_prefix("help: ")
-                && remedy.contains('`')
+            let line = line.trim_start();
+            let remedy = line.strip_prefix("help: ").or(line.strip_prefix("fix: "));
+            if let Some(remedy) = remedy
+                && ["`aws ", "`gizmos "].iter().any(|it| remedy.contains(it))
                 && !found.iter().any(|known| known == remedy)
             {
                 found.push(remedy.to_owned());
@@ -141,6 +143,9 @@ fn pascal(kebab: &str) -> String {
     let parts = kebab.split('-');
     parts
         .map(|part| {
+            if part == "aws" {
+                return "AWS".to_owned();
+            }
             let (first, rest) = part.split_at(1);
             first.to_uppercase() + rest
         })

@@ -103,6 +103,7 @@ pub async fn drift_of(
             cloud,
             progress,
             limits: Limits::default(),
+            organization: &bundle.organization,
         };
         found.merge(existing.resources(&session, &observed, options).await);
     }

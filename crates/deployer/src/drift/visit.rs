@@ -113,7 +113,7 @@ pub(super) async fn visit(
 ) -> Found {
     let fleet = FleetFacts {
         regions: &bundle.organization.regions,
-        administration: administration(bundle, observed),
+        administration: administration(&bundle.organization, &observed.caller.account),
     };
     let deployed: Vec<(&ObservedStackSet, Template<'_>)> = bundle
         .stack_sets

@@ -16,6 +16,8 @@ pub(crate) use sequence::{Finished, Sequence};
 pub(crate) use task::Task;
 pub(crate) use wait::{await_others, wait};
 
+use compiler::organization::Organization;
+
 use crate::error::DeployError;
 use crate::ports::CloudError;
 use crate::progress::Progress;
@@ -45,6 +47,7 @@ pub(crate) struct Session<'a, C> {
     pub(crate) cloud: &'a C,
     pub(crate) progress: &'a dyn Progress,
     pub(crate) limits: Limits,
+    pub(crate) organization: &'a Organization,
 }
 
 /// Why a step can't continue.

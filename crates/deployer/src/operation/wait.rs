@@ -3,6 +3,7 @@
 use super::{Backoff, Session, Stop, number};
 use crate::ports::{Cloud, CloudError, Operation, OperationSummary, ResultStatus};
 use crate::progress::ProgressEvent;
+use crate::restore::administration;
 
 /// Consecutive failed reads of a running operation that are tolerated.
 const LOST_READS: u32 = 20;
@@ -99,10 +100,15 @@ pub(crate) async fn wait<C: Cloud>(
         }
         session.cloud.pause(pause.next()).await;
     }
+    let organization = session.organization;
+    // Who can't be asked is most likely the management account.
+    let caller = session.cloud.caller_identity().await.ok();
+    let caller = caller.map_or_else(|| organization.accounts.management.clone(), |it| it.account);
+    let administration = administration(organization, &caller);
     Err(Stop::TimedOut(format!(
         "operation {id} of {set} still runs after {} minutes; run the same command again to \
          continue waiting, or stop it: `aws cloudformation stop-stack-set-operation \
-         --stack-set-name {set} --operation-id {id}`",
+         --stack-set-name {set} --operation-id {id} {administration}`",
         session.limits.operation.as_secs() / 60
     )))
 }

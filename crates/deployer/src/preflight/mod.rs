@@ -301,7 +301,7 @@ async fn regions(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
                 let message = format!("{region} is not enabled in the management account");
                 let fix = format!(
                     "`aws account enable-region --region-name {region}` enables it, or remove it \
-                     from `regions` in the organization file"
+                     from the Regions in the organization file"
                 );
                 if *region == organization.home_region {
                     found.fail(WHAT, message, fix);

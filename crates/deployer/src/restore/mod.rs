@@ -1,6 +1,7 @@
 //! Commands of the AWS CLI that restore what the fleet should have, complete and ready to paste.
 
-use compiler::{Bundle, StackSet};
+use compiler::StackSet;
+use compiler::organization::Organization;
 use remedy::{Command, Remedy};
 use serde_json::Value;
 
@@ -104,10 +105,9 @@ pub(crate) struct InstanceAddress<'a> {
 }
 
 /// The value of [`InstanceAddress::administration`].
-pub(crate) fn administration(bundle: &Bundle, observed: &Observed) -> String {
-    let organization = &bundle.organization;
+pub(crate) fn administration(organization: &Organization, caller: &str) -> String {
     let region = format!("--region {}", organization.home_region);
-    if observed.caller.account == organization.accounts.management {
+    if caller == organization.accounts.management {
         region
     } else {
         format!("{region} --call-as DELEGATED_ADMIN")

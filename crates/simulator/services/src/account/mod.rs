@@ -4,8 +4,9 @@ use serde_json::json;
 
 use super::action::{Answer, Context, actions, anything, requests};
 use super::environment::DEFAULT_REGIONS;
+use crate::Services;
 use crate::organizations::MANAGEMENT;
-use crate::wire::api::ApiError;
+use crate::wire::api::{ApiError, Caller};
 use crate::wire::listing;
 
 /// Maximum and default page size.
@@ -16,6 +17,7 @@ actions! {
     pub(crate) ACTIONS of "account" {
         Reads ListRegions (anything) context(list_regions);
         Reads GetRegionOptStatus (anything) context(get_region_opt_status);
+        Changes EnableRegion (anything) services(enable_region);
     }
 }
 
@@ -28,6 +30,32 @@ requests! {
         region_opt_status_contains: Vec<String>,
     }
     struct GetRegionOptStatus { account_id: Option<String>, region_name: String }
+    struct EnableRegion { region_name: String }
+}
+
+/// Enables a Region in the caller's account, at once; on AWS that takes minutes to hours. A Region
+/// that is disabled everywhere is then disabled in the other accounts.
+fn enable_region(request: EnableRegion, services: &mut Services, caller: &Caller) -> Answer {
+    let region = request.region_name;
+    let others: Vec<String> = services
+        .organization
+        .accounts()
+        .map(|account| account.id.clone())
+        .filter(|id| *id != caller.account)
+        .collect();
+    let environment = &mut services.environment;
+    if !environment.regions.contains(&region) {
+        return Err(ApiError::new(
+            "ValidationException",
+            format!("{region} is not a Region."),
+        ));
+    }
+    if environment.off.remove(&region) {
+        let off = others.into_iter().map(|id| (id, region.clone()));
+        environment.off_in.extend(off);
+    }
+    environment.off_in.remove(&(caller.account.clone(), region));
+    Ok(json!({}))
 }
 
 fn list_regions(request: ListRegions, context: &mut Context<'_>) -> Answer {

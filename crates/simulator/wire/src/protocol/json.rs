@@ -24,6 +24,7 @@ const TARGETS: &[(&str, &str)] = &[
 const PATHS: &[(&str, &str, &str)] = &[
     ("account", "/listRegions", "ListRegions"),
     ("account", "/getRegionOptStatus", "GetRegionOptStatus"),
+    ("account", "/enableRegion", "EnableRegion"),
 ];
 
 /// Decodes a request with an `X-Amz-Target` header.
