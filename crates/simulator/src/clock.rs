@@ -21,7 +21,7 @@ pub(crate) enum Due {
 }
 
 /// Virtual time and its queue.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Clock {
     now: Timestamp,
     /// Keyed by due time, then scheduling order.

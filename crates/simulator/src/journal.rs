@@ -51,7 +51,7 @@ pub struct Request {
 }
 
 /// The most recent mutating requests, oldest first.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Journal {
     entries: VecDeque<Request>,
     written: u64,

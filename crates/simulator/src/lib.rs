@@ -43,12 +43,13 @@ use simulator_policy as policy;
 use simulator_services as services;
 use simulator_wire as wire;
 
-pub use cloudformation::{InstanceEffect, Lag, Quotas, StackOf};
+pub use cloudformation::{InstanceEffect, Lag, LiveResource, Quotas, StackOf};
 pub use faults::{Bucket, Event, Faults, InstanceFault, Rate, RequestFault, Scheduled, When};
 pub use journal::Request;
 pub use server::{Config, Simulator, SimulatorError};
 pub use services::environment::{DEFAULT_REGIONS, Surprise};
 pub use snapshot::{
-    Fleet, FleetAccount, FleetInstance, FleetOperation, FleetStack, FleetStackSet, Source,
+    Checkpoint, Fleet, FleetAccount, FleetInstance, FleetOperation, FleetStack, FleetStackSet,
+    Source,
 };
 pub use stats::Stats;

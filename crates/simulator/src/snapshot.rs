@@ -9,9 +9,10 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::cloudformation::stack::Deployment;
+use crate::cloudformation::{self, LiveResource, StackOf};
 use crate::journal::Request;
 use crate::server::Simulator;
 use crate::wire::api::Caller;
@@ -139,6 +140,10 @@ impl fmt::Debug for Source {
     }
 }
 
+/// The whole simulated world at one moment.
+#[derive(Debug)]
+pub struct Checkpoint(World);
+
 /// Direct access to the world: these calls are not counted, journaled or subject to faults.
 impl Simulator {
     /// The virtual time.
@@ -189,6 +194,41 @@ impl Simulator {
         self.world()
             .call(&caller, service, action, input)
             .map_err(|error| format!("{}: {}", error.code, error.message))
+    }
+
+    /// Remembers everything, for [`Simulator::rewind`].
+    pub fn checkpoint(&self) -> Checkpoint {
+        Checkpoint(self.world().clone())
+    }
+
+    /// Makes everything as it was at the checkpoint, the clock included.
+    pub fn rewind(&self, checkpoint: &Checkpoint) {
+        *self.world() = checkpoint.0.clone();
+    }
+
+    /// The resources of a stack: a stack set's instance, or a stack by its own name.
+    pub fn resources(&self, stack: &StackOf) -> Result<Vec<LiveResource>, String> {
+        let mut world = self.world();
+        let id = world.cloudformation.stack_of(stack)?;
+        let resources = cloudformation::live_resources(&mut world.stage(), &id);
+        world.settle();
+        Ok(resources)
+    }
+
+    /// Changes properties of a stack's resource outside of CloudFormation, or deletes it without
+    /// any. The error is the service's refusal.
+    pub fn tamper(
+        &self,
+        stack: &StackOf,
+        logical_id: &str,
+        properties: Option<&Map<String, Value>>,
+    ) -> Result<(), String> {
+        let mut world = self.world();
+        let id = world.cloudformation.stack_of(stack)?;
+        let stage = &mut world.stage();
+        cloudformation::edit_resource(stage, &id, Some(logical_id), properties)?;
+        world.settle();
+        Ok(())
     }
 
     /// The current state.
@@ -255,7 +295,7 @@ impl Simulator {
     }
 }
 
-fn stack_set(set: &crate::cloudformation::set::StackSet) -> FleetStackSet {
+fn stack_set(set: &cloudformation::set::StackSet) -> FleetStackSet {
     FleetStackSet {
         id: set.id.clone(),
         source: Source(set.deployment.clone()),
@@ -278,7 +318,7 @@ fn stack_set(set: &crate::cloudformation::set::StackSet) -> FleetStackSet {
     }
 }
 
-fn fleet_operation(operation: &crate::cloudformation::set::Operation) -> FleetOperation {
+fn fleet_operation(operation: &cloudformation::set::Operation) -> FleetOperation {
     FleetOperation {
         action: operation.action(),
         status: operation.status,

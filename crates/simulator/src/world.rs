@@ -13,7 +13,7 @@ use crate::services::environment::{Cloud, Environment, Look, Owner};
 use crate::wire::api::{ApiError, Caller};
 
 /// The simulated world. Each request has exclusive access.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct World {
     pub(crate) config: Config,
     pub(crate) clock: Clock,
@@ -26,7 +26,7 @@ pub(crate) struct World {
 }
 
 /// Call counts since the last reset.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Calls {
     pub(crate) mutating: u64,
     pub(crate) reading: u64,

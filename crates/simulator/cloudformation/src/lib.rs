@@ -67,14 +67,16 @@ use simulator_services::{self as services, Services, resources};
 use simulator_wire as wire;
 
 pub use action::{call, is_mutating};
-pub use outside_changes::{edit_resource, stick_running, stop_running};
+pub use outside_changes::{
+    LiveResource, edit_resource, live_resources, stick_running, stop_running,
+};
 pub use set::auto::account_moved;
 pub use settings::{InstanceEffect, InstanceFaults, Lag, Quotas, StackOf};
 pub use stack::drift::{DriftReading, Unreadable};
 pub use stack::fold::unfold;
 
 /// All stacks and stack sets, of all accounts and Regions.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct CloudFormation {
     /// All stacks, deleted ones included.
     pub stacks: stack::Stacks,
@@ -99,7 +101,7 @@ pub struct CloudFormation {
 }
 
 /// A drift detection of one stack.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Detection {
     stack: Arc<str>,
     at: Timestamp,
@@ -132,7 +134,7 @@ pub enum Task {
 }
 
 /// Delayed work of CloudFormation or a service.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Later {
     /// For [`due`].
     CloudFormation(Task),

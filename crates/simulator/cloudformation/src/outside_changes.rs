@@ -62,6 +62,34 @@ impl CloudFormation {
     }
 }
 
+/// A resource of a stack, as last deployed.
+#[derive(Clone, Debug)]
+pub struct LiveResource {
+    /// The key in the template.
+    pub logical_id: String,
+    /// Such as `AWS::SNS::Topic`.
+    pub kind: String,
+    /// The value of `Ref`.
+    pub physical_id: String,
+    /// Without functions: what the resource handler got.
+    pub properties: Value,
+}
+
+/// A stack's resources, in order of their logical ids.
+pub fn live_resources(stage: &mut Stage<'_>, id: &str) -> Vec<LiveResource> {
+    super::stack::look::look_into(stage, id);
+    let resources = stage.stack(id).map(|stack| stack.resources.iter());
+    let resources = resources.into_iter().flatten();
+    resources
+        .map(|(logical_id, resource)| LiveResource {
+            logical_id: logical_id.clone(),
+            kind: resource.kind.clone(),
+            physical_id: resource.physical_id.clone(),
+            properties: resource.properties.clone(),
+        })
+        .collect()
+}
+
 /// Changes a stack's resource outside CloudFormation, or deletes it if no properties are given. A
 /// `null` property is removed.
 pub fn edit_resource(

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 
 /// Draws random numbers per question. Repeating a question draws a new number, but the sequence of
 /// each question is the same in every run.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Chance {
     seed: u64,
     /// The number of times each question was asked, by its digest.

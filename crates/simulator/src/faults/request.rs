@@ -10,7 +10,7 @@ use crate::wire::api::{ApiError, Caller};
 use crate::world::World;
 
 /// The configured faults and their state.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct State {
     pub(crate) faults: Faults,
     pub(crate) chance: Chance,

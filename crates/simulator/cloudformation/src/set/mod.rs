@@ -25,7 +25,7 @@ use crate::wire::time::iso;
 pub(crate) type Location = (Arc<str>, Arc<str>);
 
 /// A service-managed stack set.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct StackSet {
     /// `NAME:UUID`.
     pub id: String,
@@ -124,7 +124,7 @@ impl Work {
 }
 
 /// An operation on a stack set.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Operation {
     /// From the request, or generated.
     pub id: Arc<str>,
@@ -183,7 +183,7 @@ impl Outcome {
 }
 
 /// The remaining work in one Region.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct RegionWork {
     pub(crate) region: Arc<str>,
     pub(crate) waiting: VecDeque<Arc<str>>,
@@ -478,7 +478,7 @@ impl StackSet {
 }
 
 /// All stack sets, deleted ones included.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct StackSets {
     by_id: BTreeMap<String, StackSet>,
 }

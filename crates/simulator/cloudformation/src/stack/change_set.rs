@@ -83,7 +83,7 @@ request! { DeleteChangeSet {
 } }
 
 /// A change set of one stack.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct ChangeSet {
     /// The ARN.
     id: String,

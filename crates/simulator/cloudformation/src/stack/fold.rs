@@ -42,7 +42,7 @@ pub(crate) struct Folded {
 }
 
 /// An operation that is known to succeed in a Region because it has before.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Proof {
     /// The stack before the operation; `None` for a creation.
     from: Option<(Arc<Deployment>, Arc<Folded>)>,

@@ -301,7 +301,7 @@ pub(crate) fn tags(tags: &BTreeMap<String, String>) -> Vec<Value> {
 type Name = (Arc<str>, Arc<str>, Arc<str>);
 
 /// All stacks by id, and the existing ones by name.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Stacks {
     by_id: BTreeMap<Arc<str>, Stack>,
     living: BTreeMap<Name, Arc<str>>,

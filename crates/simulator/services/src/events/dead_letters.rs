@@ -103,7 +103,7 @@ fn keep(services: &mut Services, letter: Letter<'_>, body: String, trace: &mut T
     let context = Context::new()
         .with("aws:SourceArn", letter.source)
         .with("aws:SourceAccount", letter.location.0);
-    let verdict = sqs::service_may_send(services, letter.queue, SERVICE, context);
+    let verdict = sqs::service_may_send(services, letter.queue, SERVICE, body.len(), context);
     let (outcome, detail) = if verdict.allowed {
         let attributes: BTreeMap<String, String> = letter
             .attributes

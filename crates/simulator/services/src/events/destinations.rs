@@ -308,6 +308,7 @@ fn to_queue(
         ));
     };
     let policy_link = format!("queue policy of {name}");
+    let size = attempt.body.to_string().len();
     let verdict = match attempt.role {
         Some(role) => {
             let principal = assume(services, attempt, role)?;
@@ -325,7 +326,7 @@ fn to_queue(
             });
             combine(&request, account, &identity, named.as_ref())
         }
-        None => sqs::service_may_send(services, attempt.arn, SERVICE, firing.context()),
+        None => sqs::service_may_send(services, attempt.arn, SERVICE, size, firing.context()),
     };
     if !verdict.allowed {
         return Err(Refusal::denied(verdict.reason, &policy_link));

@@ -42,12 +42,19 @@ actions! {
             iam(attach::<true>);
         Changes DetachRolePolicy (|it: &DetachRolePolicy, by| arn(by, &it.role_name))
             iam(attach::<false>);
+        Changes PutRolePermissionsBoundary
+            (|it: &PutRolePermissionsBoundary, by| arn(by, &it.role_name))
+            iam(put_role_permissions_boundary);
+        Changes DeleteRolePermissionsBoundary
+            (|it: &DeleteRolePermissionsBoundary, by| arn(by, &it.role_name))
+            iam(delete_role_permissions_boundary);
         Changes DeleteRole (|it: &DeleteRole, by| arn(by, &it.role_name)) iam(delete_role);
     }
 }
 
 requests! {
-    struct GetRole, DeleteRole { role_name: String }
+    struct GetRole, DeleteRole, DeleteRolePermissionsBoundary { role_name: String }
+    struct PutRolePermissionsBoundary { role_name: String, permissions_boundary: String }
     struct ListRoles {
         path_prefix: Option<String>, marker: Option<String>, max_items: Option<usize>,
     }
@@ -165,6 +172,13 @@ fn detail(role: &Role) -> Value {
         fields.shift_remove("Description");
         fields.insert("RolePolicyList".to_owned(), inline.into());
         fields.insert("AttachedManagedPolicies".to_owned(), attached.into());
+        if let Some(boundary) = &role.boundary {
+            let boundary = json!({
+                "PermissionsBoundaryType": "PermissionsBoundaryPolicy",
+                "PermissionsBoundaryArn": boundary,
+            });
+            fields.insert("PermissionsBoundary".to_owned(), boundary);
+        }
     }
     answer
 }
@@ -316,6 +330,32 @@ fn attach<const ON: bool>(
     let role = iam.named_mut(&context.caller.account, &request.role_name)?;
     role.attach(&request.policy_arn, ON);
     Ok(json!({}))
+}
+
+fn put_role_permissions_boundary(
+    request: PutRolePermissionsBoundary,
+    iam: &mut Iam,
+    context: &mut Context<'_>,
+) -> Answer {
+    let boundary = request.permissions_boundary;
+    if !iam.policies.contains_key(&boundary) {
+        return Err(no_such("policy", &boundary));
+    }
+    let role = iam.named_mut(&context.caller.account, &request.role_name)?;
+    role.boundary = Some(boundary);
+    Ok(json!({}))
+}
+
+fn delete_role_permissions_boundary(
+    request: DeleteRolePermissionsBoundary,
+    iam: &mut Iam,
+    context: &mut Context<'_>,
+) -> Answer {
+    let role = iam.named_mut(&context.caller.account, &request.role_name)?;
+    match role.boundary.take() {
+        Some(_) => Ok(json!({})),
+        None => Err(no_such("permissions boundary of role", &role.name)),
+    }
 }
 
 fn delete_role(request: DeleteRole, iam: &mut Iam, context: &mut Context<'_>) -> Answer {

@@ -40,6 +40,9 @@ pub(crate) struct Role {
     pub(crate) trust: Document,
     /// By name.
     pub(crate) inline: BTreeMap<String, Inline>,
+    /// ARN of the managed policy that is the permissions boundary. CloudFormation leaves one alone
+    /// that no template sets.
+    pub(crate) boundary: Option<String>,
     pub(crate) created: jiff::Timestamp,
 }
 
@@ -109,18 +112,18 @@ pub fn access_role(services: &mut Services, account: &str) {
     services.iam.access_roles.insert(account.to_owned(), false);
     let policy = |statement: Value| json!({"Version": "2012-10-17", "Statement": [statement]});
     let administrator = "arn:aws:iam::aws:policy/AdministratorAccess";
-    let everything = policy(json!({"Effect": "Allow", "Action": "*", "Resource": "*"}));
-    if let Ok(document) = Document::parse(&everything, Kind::Identity) {
-        services
-            .iam
-            .policies
-            .entry(administrator.to_owned())
-            .or_insert_with(|| ManagedPolicy {
-                arn: administrator.to_owned(),
-                name: "AdministratorAccess".to_owned(),
+    for (name, effect) in [("AdministratorAccess", "Allow"), ("AWSDenyAll", "Deny")] {
+        let everything = policy(json!({"Effect": effect, "Action": "*", "Resource": "*"}));
+        let arn = format!("arn:aws:iam::aws:policy/{name}");
+        if let Ok(document) = Document::parse(&everything, Kind::Identity) {
+            let managed = ManagedPolicy {
+                arn: arn.clone(),
+                name: name.to_owned(),
                 properties: Map::new(),
                 document,
-            });
+            };
+            services.iam.policies.entry(arn).or_insert(managed);
+        }
     }
     if account == MANAGEMENT {
         return;
@@ -186,6 +189,7 @@ pub(crate) fn create_role(
         properties,
         trust,
         inline,
+        boundary: None,
         created: services.environment.now,
     };
     services.iam.roles.insert(arn.clone(), role);
@@ -379,11 +383,29 @@ pub(crate) fn evaluate(services: &Services, role_arn: &str, request: &Request) -
             });
         }
     }
-    any(
-        request,
-        &policies,
-        &format!("the role {} has no policies", role.name),
-    )
+    let nobody = format!("the role {} has no policies", role.name);
+    let verdict = any(request, &policies, &nobody);
+    match &role.boundary {
+        Some(boundary) if verdict.allowed => within(services, role, boundary, request, verdict),
+        _ => verdict,
+    }
+}
+
+/// Evaluates a role's permissions boundary, which grants nothing but must allow the request, too.
+fn within(
+    services: &Services,
+    role: &Role,
+    boundary: &str,
+    request: &Request,
+    allowed: Verdict,
+) -> Verdict {
+    let name = format!("permissions boundary {boundary} of role {}", role.name);
+    let Some(policy) = services.iam.policies.get(boundary) else {
+        return Verdict::deny(format!("the {name} does not exist"));
+    };
+    let document = &policy.document;
+    let boundary = any(request, &[Named { name, document }], "");
+    if boundary.allowed { allowed } else { boundary }
 }
 
 /// Checks that an AWS service may assume a role; `Err` is the reason if not.

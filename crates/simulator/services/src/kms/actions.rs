@@ -18,7 +18,7 @@ use crate::{Services, iam, json_text, tags};
 actions! {
     /// All actions of KMS.
     pub(crate) ACTIONS of "kms" {
-        Reads DescribeKey (anything) services(describe_key);
+        Reads DescribeKey (|it: &DescribeKey, _| it.key_id.clone()) services(describe_key);
         Reads GetKeyPolicy (|it: &GetKeyPolicy, _| it.key_id.clone()) services(get_key_policy);
         Reads GetKeyRotationStatus (anything) services(get_key_rotation_status);
         Reads ListKeys (anything) kms(list_keys);
@@ -30,12 +30,13 @@ actions! {
         Changes EnableKeyRotation (anything) kms(set_rotation::<true>);
         Changes DisableKeyRotation (anything) kms(set_rotation::<false>);
         Changes ScheduleKeyDeletion (anything) kms(schedule_key_deletion);
+        Changes CancelKeyDeletion (anything) kms(cancel_key_deletion);
     }
 }
 
 requests! {
     struct DescribeKey, GetKeyRotationStatus, EnableKey, DisableKey, EnableKeyRotation,
-        DisableKeyRotation { key_id: String }
+        DisableKeyRotation, CancelKeyDeletion { key_id: String }
     #[expect(dead_code, reason = "a key has exactly one policy, `default`")]
     struct GetKeyPolicy { key_id: String, policy_name: Option<String> }
     struct ListKeys { limit: Option<usize>, marker: Option<String> }
@@ -178,6 +179,18 @@ fn schedule_key_deletion(
     let key = own(kms, context.caller, &request.key_id)?;
     key.pending_deletion = true;
     Ok(json!({"KeyId": key.arn, "KeyState": "PendingDeletion"}))
+}
+
+/// The key can be used again once it is enabled, too.
+fn cancel_key_deletion(
+    request: CancelKeyDeletion,
+    kms: &mut Kms,
+    context: &mut Context<'_>,
+) -> Answer {
+    let key = own(kms, context.caller, &request.key_id)?;
+    key.pending_deletion = false;
+    key.properties.insert("Enabled".to_owned(), json!(false));
+    Ok(json!({"KeyId": key.arn}))
 }
 
 fn listing(name: &str, items: Vec<Value>, marker: Option<&str>, size: Option<usize>) -> Answer {

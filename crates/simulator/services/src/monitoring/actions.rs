@@ -16,6 +16,8 @@ actions! {
         Reads DescribeAlarms (anything) monitoring(describe_alarms);
         Changes DeleteAlarms (anything) monitoring(delete_alarms);
         Reads GetMetricData (anything) monitoring(get_metric_data);
+        Changes EnableAlarmActions (anything) monitoring(set_actions::<true>);
+        Changes DisableAlarmActions (anything) monitoring(set_actions::<false>);
     }
 }
 
@@ -24,9 +26,12 @@ requests! {
         #[serde(default)]
         alarm_names: Vec<String>,
         alarm_name_prefix: Option<String>,
+        /// Without it, composite alarms aren't listed, of which the simulator has none.
+        #[serde(default)]
+        _alarm_types: Vec<String>,
         state_value: Option<String>,
     }
-    struct DeleteAlarms {
+    struct DeleteAlarms, EnableAlarmActions, DisableAlarmActions {
         #[serde(default)]
         alarm_names: Vec<String>,
     }
@@ -156,6 +161,24 @@ fn delete_alarms(
                 format!("The alarm {name} does not exist."),
             )
             .status(404));
+        }
+    }
+    Ok(json!({}))
+}
+
+/// `EnableAlarmActions` if `ON`, otherwise `DisableAlarmActions`.
+fn set_actions<const ON: bool>(
+    request: EnableAlarmActions,
+    monitoring: &mut Monitoring,
+    context: &mut Context<'_>,
+) -> Answer {
+    let caller = context.caller;
+    for name in request.alarm_names {
+        let arn = alarm_arn(&caller.account, &caller.region, &name);
+        if let Some(alarm) = monitoring.alarms.get_mut(&arn) {
+            alarm
+                .properties
+                .insert("ActionsEnabled".to_owned(), json!(ON));
         }
     }
     Ok(json!({}))

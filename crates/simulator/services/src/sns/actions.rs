@@ -31,6 +31,10 @@ actions! {
             sns(get_topic_attributes);
         Changes SetTopicAttributes (|it: &SetTopicAttributes, _| it.topic_arn.clone())
             sns(set_topic_attributes);
+        Reads GetDataProtectionPolicy (|it: &GetDataProtectionPolicy, _| it.resource_arn.clone())
+            sns(get_data_protection_policy);
+        Changes PutDataProtectionPolicy (|it: &PutDataProtectionPolicy, _| it.resource_arn.clone())
+            sns(put_data_protection_policy);
         Reads ListTagsForResource (anything) sns(list_tags_for_resource);
         Changes Publish (itself) services(publish);
         Reads ListSubscriptions (anything) sns(list_subscriptions);
@@ -59,7 +63,8 @@ requests! {
         attribute_name: String,
         attribute_value: Option<String>,
     }
-    struct ListTagsForResource { resource_arn: String }
+    struct ListTagsForResource, GetDataProtectionPolicy { resource_arn: String }
+    struct PutDataProtectionPolicy { resource_arn: String, data_protection_policy: Option<String> }
     struct Publish { topic_arn: Option<String>, target_arn: Option<String>, message: String }
     struct ListSubscriptionsByTopic { topic_arn: String, next_token: Option<String> }
     struct Subscribe {
@@ -159,6 +164,9 @@ fn get_topic_attributes(
                 attributes.insert(name.to_owned(), json!(json_text(value)));
             }
         }
+        if let Some(policy) = &topic.delivery_policy {
+            attributes.insert("DeliveryPolicy".to_owned(), json!(policy));
+        }
     }
     Ok(json!({"Attributes": attributes}))
 }
@@ -173,6 +181,37 @@ fn set_topic_attributes(
     may(sns, context.organization, context.caller, arn, action)?;
     let value = request.attribute_value.unwrap_or_default();
     set_topic(sns, arn, &request.attribute_name, &value)?;
+    Ok(json!({}))
+}
+
+fn get_data_protection_policy(
+    request: GetDataProtectionPolicy,
+    sns: &mut Sns,
+    context: &mut Context<'_>,
+) -> Answer {
+    let arn = &request.resource_arn;
+    let action = "sns:GetDataProtectionPolicy";
+    let topic = may(sns, context.organization, context.caller, arn, action)?;
+    let policy = topic.data_protection.as_ref().map(json_text);
+    Ok(json!({"DataProtectionPolicy": policy.unwrap_or_default()}))
+}
+
+fn put_data_protection_policy(
+    request: PutDataProtectionPolicy,
+    sns: &mut Sns,
+    context: &mut Context<'_>,
+) -> Answer {
+    let arn = &request.resource_arn;
+    let action = "sns:PutDataProtectionPolicy";
+    may(sns, context.organization, context.caller, arn, action)?;
+    let text = request.data_protection_policy.unwrap_or_default();
+    let policy = if text.is_empty() {
+        None
+    } else {
+        Some(serde_json::from_str(&text).map_err(|_| invalid("DataProtectionPolicy: not JSON"))?)
+    };
+    let topic = sns.topics.get_mut(arn).ok_or_else(no_topic)?;
+    topic.data_protection = policy;
     Ok(json!({}))
 }
 
@@ -401,6 +440,9 @@ fn set_topic(sns: &mut Sns, arn: &str, name: &str, value: &str) -> Result<(), Ap
             topic.document = parse_policy(&written)?;
             topic.policy = written;
         }
+        "DeliveryPolicy" => {
+            topic.delivery_policy = (!value.is_empty()).then(|| value.to_owned());
+        }
         "DisplayName" | "KmsMasterKeyId" | "TracingConfig" | "SignatureVersion" => {
             if value.is_empty() {
                 topic.properties.remove(name);
@@ -423,7 +465,8 @@ fn set_attribute(
             .parse()
             .map(Value::Bool)
             .map_err(|_| invalid(format!("Attributes: {name}")))?,
-        "FilterPolicy" | "RedrivePolicy" | "DeliveryPolicy" if value.is_empty() => {
+        // An empty policy lets everything through, so SNS removes it.
+        "FilterPolicy" | "RedrivePolicy" | "DeliveryPolicy" if matches!(value, "" | "{}") => {
             properties.remove(name);
             return Ok(());
         }

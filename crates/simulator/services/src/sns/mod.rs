@@ -52,6 +52,30 @@ pub(crate) struct Topic {
     /// Unparsed, as written.
     pub(crate) policy: Value,
     pub(crate) document: Document,
+    /// Like the next, of no resource type here, so that CloudFormation leaves it alone.
+    pub(crate) data_protection: Option<Value>,
+    /// For HTTPS endpoints; kept, but retries aren't simulated.
+    pub(crate) delivery_policy: Option<String>,
+}
+
+impl Topic {
+    /// The statement of the data protection policy that refuses messages in a direction, `Inbound`
+    /// or `Outbound`. Every message counts as sensitive: that is the worst that a policy can do.
+    pub(crate) fn data_protection_denies(&self, direction: &str) -> Option<String> {
+        let policy = self.data_protection.as_ref()?;
+        let statements = policy.get("Statement")?.as_array()?;
+        let mut statements = statements.iter();
+        let denies = |it: &&Value| {
+            it.get("DataDirection").and_then(Value::as_str) == Some(direction)
+                && it.pointer("/Operation/Deny").is_some()
+        };
+        let statement = statements.find(denies)?.get("Sid").and_then(Value::as_str);
+        let statement = statement.unwrap_or("a statement");
+        Some(format!(
+            "{statement} of the data protection policy of {} denies the message",
+            self.name
+        ))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -168,6 +192,8 @@ pub(crate) fn create_topic(
         properties,
         policy,
         document,
+        data_protection: None,
+        delivery_policy: None,
     };
     sns.topics.insert(arn.clone(), topic);
     Ok(arn)

@@ -131,6 +131,10 @@ fn accept(
     if let Some(verdict) = kms::may_encrypt(services, key, location, principal, context) {
         check("key policy", verdict)?;
     }
+    if let Some(reason) = topic.data_protection_denies("Inbound") {
+        let link = format!("data protection policy of {}", topic.name);
+        return Err(Refusal::denied(reason, &link));
+    }
     if message.is_empty() || message.len() > MESSAGE_LIMIT {
         return Err(Refusal::new(
             "SDK_CLIENT_ERROR",
@@ -275,6 +279,9 @@ impl<F: FnOnce() -> Option<Event>> Sending<'_, F> {
             let detail = "the subscription was never confirmed; nothing is delivered to it";
             return (Outcome::Dropped, detail.to_owned());
         }
+        if let Some(reason) = self.topic.data_protection_denies("Outbound") {
+            return (Outcome::Denied, reason);
+        }
         let passes = match &subscription.filter {
             None => true,
             Some(Filter::Attributes) => false,
@@ -328,7 +335,7 @@ impl<F: FnOnce() -> Option<Event>> Sending<'_, F> {
         let context = Context::new()
             .with("aws:SourceArn", self.topic.arn.as_str())
             .with("aws:SourceAccount", self.topic.account.as_str());
-        sqs::service_may_send(self.services, queue, SERVICE, context)
+        sqs::service_may_send(self.services, queue, SERVICE, self.message.len(), context)
     }
 }
 

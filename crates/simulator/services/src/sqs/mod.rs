@@ -172,12 +172,13 @@ fn parse_policy(value: &Value) -> Result<Document, ApiError> {
         })
 }
 
-/// Whether a service may send to a queue: requires the queue's policy and, for a queue encrypted
-/// with a KMS key, the key's.
+/// Whether a service may send a message of `size` bytes to a queue: requires the queue's policy
+/// and, for a queue encrypted with a KMS key, the key's.
 pub(crate) fn service_may_send(
     services: &Services,
     queue_arn: &str,
     service: &str,
+    size: usize,
     context: Context,
 ) -> Verdict {
     let Some(queue) = services.sqs.queues.get(queue_arn) else {
@@ -212,6 +213,12 @@ pub(crate) fn service_may_send(
             ));
         }
     };
+    if size > queue.largest() {
+        return Verdict::deny(format!(
+            "the message has {size} bytes, and the queue {name} takes {}",
+            queue.largest()
+        ));
+    }
     let key = queue.properties.get("KmsMasterKeyId");
     let location = (queue.account.as_str(), queue.region.as_str());
     match kms::may_encrypt(services, key, location, &principal, &key_context) {
@@ -221,6 +228,13 @@ pub(crate) fn service_may_send(
 }
 
 impl Queue {
+    /// The size of the largest message that it takes, in bytes.
+    fn largest(&self) -> usize {
+        let limit = self.properties.get("MaximumMessageSize");
+        let limit = limit.and_then(Value::as_u64).unwrap_or(1_048_576);
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    }
+
     /// Drops the messages whose retention period is over.
     fn expire(&mut self, now: jiff::Timestamp) {
         let period = self.properties.get("MessageRetentionPeriod");
