@@ -14,10 +14,12 @@ const A_WHILE: u64 = 1800;
 const FLAGS: [&str; 2] = ["use-previous-template", "retain-stacks"];
 
 /// Options whose values are always a list.
-const LISTS: [&str; 5] = [
+const LISTS: [&str; 7] = [
+    "alarm-names",
     "capabilities",
     "deployment-targets.Accounts",
     "deployment-targets.OrganizationalUnitIds",
+    "ids",
     "message-attribute-names",
     "regions",
 ];
@@ -107,6 +109,12 @@ impl Served {
             // The CLI requires one of the two flags.
             assert!(input.contains_key("RetainStacks"), "{input:?}");
         }
+        // By the name of its endpoint.
+        let service = if service == "cloudwatch" {
+            "monitoring"
+        } else {
+            service
+        };
         self.act(target, &region, service, &action, &Value::Object(input));
         self.advance(A_WHILE);
     }
@@ -122,19 +130,22 @@ fn account_of(remedy: &str) -> String {
 /// Splits a command line like a shell; single quotes and, outside of them, backslashes only.
 fn words(command: &str) -> Vec<String> {
     let mut words = Vec::new();
-    let mut word = String::new();
+    // A word of nothing but quotes is an empty one.
+    let mut word: Option<String> = None;
     let mut quoted = false;
     let mut letters = command.chars();
     while let Some(letter) = letters.next() {
         match letter {
-            '\'' => quoted = !quoted,
-            '\\' if !quoted => word.extend(letters.next()),
-            ' ' if !quoted => words.push(std::mem::take(&mut word)),
-            other => word.push(other),
+            '\'' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            '\\' if !quoted => word.get_or_insert_default().extend(letters.next()),
+            ' ' if !quoted => words.extend(word.take()),
+            other => word.get_or_insert_default().push(other),
         }
     }
-    words.push(word);
-    words.retain(|word| !word.is_empty());
+    words.extend(word);
     words
 }
 
@@ -155,6 +166,9 @@ fn pascal(kebab: &str) -> String {
 /// An option's value: JSON, shorthand, a list or a text.
 fn value(option: &str, values: &[&str]) -> Value {
     let one = |text: &str| -> Value {
+        if option == "attributes" {
+            return serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        }
         if option != "policy" && text.contains('=') && !text.starts_with('{') {
             return shorthand(option, text);
         }

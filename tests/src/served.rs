@@ -1,7 +1,7 @@
 //! An organization shared by several commands and clients.
 
-use serde_json::{Value, json};
-use simulator::{Config, Simulator};
+use serde_json::{Map, Value, json};
+use simulator::{Checkpoint, Config, LiveResource, Simulator, StackOf};
 
 use crate::{ACCESS_ROLE, Client, HOME, MANAGEMENT};
 
@@ -103,10 +103,41 @@ impl Served {
         action: &str,
         input: &Value,
     ) -> Value {
-        let simulator = self.simulator.as_ref().expect("a running simulator");
-        simulator
+        self.simulator()
             .act(account, region, service, action, input)
             .unwrap_or_else(|error| panic!("{service}:{action} {input}: {error}"))
+    }
+
+    fn simulator(&self) -> &Simulator {
+        self.simulator.as_ref().expect("a running simulator")
+    }
+
+    /// Remembers everything, for [`Served::rewind`].
+    pub fn checkpoint(&self) -> Checkpoint {
+        self.simulator().checkpoint()
+    }
+
+    /// Makes everything as it was at the checkpoint.
+    pub fn rewind(&self, checkpoint: &Checkpoint) {
+        self.simulator().rewind(checkpoint);
+    }
+
+    /// The resources of a stack, with the properties that their handlers got.
+    #[track_caller]
+    pub fn resources(&self, stack: &StackOf) -> Vec<LiveResource> {
+        let resources = self.simulator().resources(stack);
+        resources.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Changes properties of a resource outside of CloudFormation, or deletes it. The error says why
+    /// AWS wouldn't do that.
+    pub fn tamper(
+        &self,
+        stack: &StackOf,
+        logical_id: &str,
+        properties: Option<&Map<String, Value>>,
+    ) -> Result<(), String> {
+        self.simulator().tamper(stack, logical_id, properties)
     }
 
     /// Makes an account a delegated administrator of StackSets.

@@ -8,17 +8,17 @@ use tests::{HOME, HUB, MANAGEMENT, Project, Run, Served};
 use crate::project;
 
 const ORGANIZATION: &str = "stacksets/organization.yaml";
-const SPOKE: &str = "012345678901";
+pub(crate) const SPOKE: &str = "012345678901";
 const TRAIL: &str = "arn:aws:cloudtrail:eu-central-1:111122223333:trail/gizmos";
 
 /// A deployed organization with an artifact bucket, without drift.
-struct Fleet {
-    organization: Served,
-    project: Project,
+pub(crate) struct Fleet {
+    pub(crate) organization: Served,
+    pub(crate) project: Project,
 }
 
 impl Fleet {
-    fn deployed() -> Fleet {
+    pub(crate) fn deployed() -> Fleet {
         let organization = Served::start();
         let project = project();
         project.replace(ORGANIZATION, "# artifacts: {}", "artifacts: {}");
@@ -30,19 +30,19 @@ impl Fleet {
         }
     }
 
-    fn drift(&self, more: &[&str]) -> Run {
+    pub(crate) fn drift(&self, more: &[&str]) -> Run {
         let target = self.organization.argument();
         self.project
             .run(&[&["drift", "--org", &target], more].concat())
     }
 
-    fn act(&self, account: &str, service: &str, action: &str, input: &Value) -> Value {
+    pub(crate) fn act(&self, account: &str, service: &str, action: &str, input: &Value) -> Value {
         self.organization.act(account, HOME, service, action, input)
     }
 
     /// Drift reports the code and all texts; then its remedies are followed until nothing is left.
     #[track_caller]
-    fn names_and_restores(&self, code: &str, texts: &[&str]) {
+    pub(crate) fn names_and_restores(&self, code: &str, texts: &[&str]) {
         let mut run = self.drift(&[]).expect(5).says(&format!("drift[{code}]"));
         for text in texts {
             run = run.says(text);
@@ -59,7 +59,7 @@ impl Fleet {
     }
 
     /// Name and resources of the account's stack whose name contains this.
-    fn stack(&self, account: &str, stack: &str) -> (String, Vec<Value>) {
+    pub(crate) fn stack(&self, account: &str, stack: &str) -> (String, Vec<Value>) {
         let list = self.act(account, "cloudformation", "ListStacks", &json!({}));
         let name = list["StackSummaries"]
             .as_array()
@@ -75,7 +75,7 @@ impl Fleet {
     }
 
     /// The physical name of the first resource of a type in an account's spoke.
-    fn in_spoke(&self, account: &str, kind: &str, logical_id: &str) -> String {
+    pub(crate) fn in_spoke(&self, account: &str, kind: &str, logical_id: &str) -> String {
         let (_, resources) = self.stack(account, "gizmos-rules-spoke");
         let has = |it: &&Value, field: &str, start: &str| {
             it[field]
@@ -91,15 +91,15 @@ impl Fleet {
             .to_owned()
     }
 
-    fn forwarder(&self) -> String {
+    pub(crate) fn forwarder(&self) -> String {
         self.in_spoke(SPOKE, "AWS::Events::Rule", "Forward")
     }
 
-    fn forwarder_role(&self) -> String {
+    pub(crate) fn forwarder_role(&self) -> String {
         self.in_spoke(SPOKE, "AWS::IAM::Role", "ForwarderRole")
     }
 
-    fn dead_letters(&self) -> String {
+    pub(crate) fn dead_letters(&self) -> String {
         self.in_spoke(SPOKE, "AWS::SQS::Queue", "DeadLetters")
     }
 }

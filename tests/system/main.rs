@@ -24,6 +24,7 @@ mod findings;
 mod fleet;
 mod format;
 mod hostile;
+mod hub_tampering;
 mod in_process;
 mod membership;
 mod new_rule;
@@ -37,6 +38,7 @@ mod remedies;
 mod rerun;
 mod rule_edits;
 mod sigma;
+mod single_fault;
 mod workflows;
 
 /// A project with the tests' library.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use aws_sdk_sqs::types::QueueAttributeName;
 use deployer::ports::{
-    BasicSelector, CloudError, EventRule, EventSelectors, FieldSelector, Health, Location,
-    QueueState, RoleDetails, Subscription, SubscriptionSettings, TopicSettings, TrailStatus,
-    TrailSummary,
+    BasicSelector, BusSettings, CloudError, EventRule, EventSelectors, FieldSelector, Health,
+    KeyState, Location, QueueState, RoleDetails, Subscription, SubscriptionSettings, TopicSettings,
+    TrailStatus, TrailSummary,
 };
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
@@ -21,6 +21,31 @@ const GET_KEY_POLICY: JsonAction = JsonAction {
     target: "TrentService",
     version: "1.1",
 };
+
+const DESCRIBE_KEY: JsonAction = JsonAction {
+    action: "kms:DescribeKey",
+    target: "TrentService",
+};
+
+const DESCRIBE_ALARMS: JsonAction = JsonAction {
+    action: "cloudwatch:DescribeAlarms",
+    target: "GraniteServiceVersion20100801",
+};
+
+/// The attributes that decide whether a queue takes a message and how long it keeps it, and the
+/// number of its messages.
+const QUEUE_ATTRIBUTES: [QueueAttributeName; 10] = [
+    QueueAttributeName::ApproximateNumberOfMessages,
+    QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+    QueueAttributeName::Policy,
+    QueueAttributeName::DelaySeconds,
+    QueueAttributeName::KmsMasterKeyId,
+    QueueAttributeName::MaximumMessageSize,
+    QueueAttributeName::MessageRetentionPeriod,
+    QueueAttributeName::RedrivePolicy,
+    QueueAttributeName::SqsManagedSseEnabled,
+    QueueAttributeName::VisibilityTimeout,
+];
 
 impl Health for Aws {
     async fn subscriptions(
@@ -82,7 +107,59 @@ impl Health for Aws {
                 .and_then(|policy| serde_json::from_str(policy).ok())
                 .unwrap_or(Value::Null),
             key: attributes.get("KmsMasterKeyId").cloned(),
+            delivery_policy: attributes.get("DeliveryPolicy").cloned(),
         }))
+    }
+
+    async fn data_protection(
+        &self,
+        location: &Location,
+        topic: &str,
+    ) -> Result<Option<Value>, CloudError> {
+        let client = aws_sdk_sns::Client::new(&self.at(location).await?);
+        let answer = client
+            .get_data_protection_policy()
+            .resource_arn(topic_arn(location, topic))
+            .send()
+            .await
+            .map_err(|e| cloud_error("sns:GetDataProtectionPolicy", &e));
+        match answer {
+            Ok(answer) => Ok(answer
+                .data_protection_policy
+                .filter(|policy| !policy.trim().is_empty())
+                .map(|policy| serde_json::from_str(&policy).unwrap_or(Value::String(policy)))),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn key_state(
+        &self,
+        location: &Location,
+        key: &str,
+    ) -> Result<Option<KeyState>, CloudError> {
+        let input = json!({"KeyId": key});
+        let answer = match self.json_call(location, DESCRIBE_KEY, &input).await {
+            Ok(answer) => answer,
+            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let text = |name: &str| {
+            let value = answer.pointer(&format!("/KeyMetadata/{name}"));
+            let value = value.and_then(Value::as_str);
+            value.unwrap_or_default().to_owned()
+        };
+        Ok(Some(KeyState {
+            arn: text("Arn"),
+            state: text("KeyState"),
+            description: text("Description"),
+        }))
+    }
+
+    async fn alarm(&self, location: &Location, name: &str) -> Result<Option<Value>, CloudError> {
+        let input = json!({"AlarmNames": [name], "AlarmTypes": ["MetricAlarm"]});
+        let answer = self.json_call(location, DESCRIBE_ALARMS, &input).await?;
+        Ok(answer.pointer("/MetricAlarms/0").cloned())
     }
 
     async fn key_policy(
@@ -123,6 +200,11 @@ impl Health for Aws {
             raw: attributes
                 .get("RawMessageDelivery")
                 .is_some_and(|raw| raw == "true"),
+            dead_letters: attributes.get("RedrivePolicy").and_then(|policy| {
+                let policy: Value = serde_json::from_str(policy).ok()?;
+                Some(policy.get("deadLetterTargetArn")?.as_str()?.to_owned())
+            }),
+            delivery_policy: attributes.get("DeliveryPolicy").cloned(),
         })
     }
 
@@ -228,9 +310,7 @@ impl Health for Aws {
         let answer = client
             .get_queue_attributes()
             .queue_url(url)
-            .attribute_names(QueueAttributeName::ApproximateNumberOfMessages)
-            .attribute_names(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
-            .attribute_names(QueueAttributeName::Policy)
+            .set_attribute_names(Some(QUEUE_ATTRIBUTES.to_vec()))
             .send()
             .await
             .map_err(|e| cloud_error("sqs:GetQueueAttributes", &e));
@@ -251,6 +331,11 @@ impl Health for Aws {
             policy: attributes
                 .get(&QueueAttributeName::Policy)
                 .and_then(|policy| serde_json::from_str(policy).ok()),
+            attributes: attributes
+                .into_iter()
+                .map(|(name, value)| (name.as_str().to_owned(), value))
+                .filter(|(name, _)| name != "Policy" && !name.starts_with("Approximate"))
+                .collect(),
         }))
     }
 
@@ -327,11 +412,7 @@ impl Health for Aws {
         }
     }
 
-    async fn bus_policy(
-        &self,
-        location: &Location,
-        bus: &str,
-    ) -> Result<Option<Value>, CloudError> {
+    async fn bus(&self, location: &Location, bus: &str) -> Result<Option<BusSettings>, CloudError> {
         let client = aws_sdk_eventbridge::Client::new(&self.at(location).await?);
         let answer = client
             .describe_event_bus()
@@ -340,12 +421,14 @@ impl Health for Aws {
             .await
             .map_err(|e| cloud_error("events:DescribeEventBus", &e));
         match answer {
-            Ok(answer) => Ok(Some(
-                answer
+            Ok(answer) => Ok(Some(BusSettings {
+                policy: answer
                     .policy
                     .and_then(|policy| serde_json::from_str(&policy).ok())
                     .unwrap_or(Value::Null),
-            )),
+                dead_letters: answer.dead_letter_config.and_then(|config| config.arn),
+                key: answer.kms_key_identifier.filter(|key| !key.is_empty()),
+            })),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
@@ -459,14 +542,8 @@ fn role(role: aws_sdk_iam::types::RoleDetail) -> RoleDetails {
             .unwrap_or_default()
             .into_iter()
             .map(|policy| {
-                let document = policy.policy_document.unwrap_or_default();
-                // IAM returns policies percent-encoded (RFC 3986).
-                let document = percent_decode_str(&document).decode_utf8_lossy();
-                let document = serde_json::from_str(&document);
-                (
-                    policy.policy_name.unwrap_or_default(),
-                    document.unwrap_or(Value::Null),
-                )
+                let document = decoded(policy.policy_document.as_deref());
+                (policy.policy_name.unwrap_or_default(), document)
             })
             .collect(),
         attached: role
@@ -475,5 +552,15 @@ fn role(role: aws_sdk_iam::types::RoleDetail) -> RoleDetails {
             .into_iter()
             .filter_map(|policy| policy.policy_arn)
             .collect(),
+        trust: decoded(role.assume_role_policy_document.as_deref()),
+        boundary: role
+            .permissions_boundary
+            .and_then(|boundary| boundary.permissions_boundary_arn),
     }
+}
+
+/// A policy, which IAM returns percent-encoded (RFC 3986).
+fn decoded(document: Option<&str>) -> Value {
+    let document = percent_decode_str(document.unwrap_or_default()).decode_utf8_lossy();
+    serde_json::from_str(&document).unwrap_or(Value::Null)
 }

@@ -11,7 +11,8 @@ use crate::forward::{Forwarder, OTHER_GROUP};
 use crate::limits;
 use crate::logical;
 use crate::organization::{
-    DEAD_LETTERS, Organization, PUBLISHER, PUBLISHER_PATH, Protocol, Publish, Topic,
+    ALARM, ALARMS_TOPIC, DEAD_LETTERS, Organization, PUBLISHER, PUBLISHER_PATH, Protocol, Publish,
+    Topic,
 };
 use crate::placement::Placement;
 
@@ -95,12 +96,19 @@ pub(crate) fn topics(organization: &Organization, names: &Names) -> Value {
                 logical_id,
                 physical_name => organization.topic_name(topic),
                 display_name => format!("Gizmos {}", topic.name),
+                key => "AlertsKey",
+                takes_alarms => !hub,
                 subscriptions,
             }
         })
         .collect();
     if hub {
         topics.push(canary_topic());
+    }
+    // The publisher role and the rules know only these.
+    let published: Vec<Value> = topics.clone();
+    if let Some(topic) = alarm_topic(organization).filter(|_| hub) {
+        topics.push(alarms_topic(topic));
     }
     let mut protocols = organization
         .topics
@@ -109,16 +117,48 @@ pub(crate) fn topics(organization: &Organization, names: &Names) -> Value {
     context! {
         hub,
         topics,
+        published,
         dead_letters_of_topics => protocols.any(|subscription| keeps_dead_letters(subscription.protocol)),
         dead_letters_name => DEAD_LETTERS,
         publish_by_policy => publish_by_policy(organization),
         publisher_name => PUBLISHER,
         publisher_path => PUBLISHER_PATH,
-        alarm_topic_id => alarm_topic(organization).map(|topic| names.topic(topic)),
+        alarm_name => ALARM,
+        alarms_topic_id => ALARMS_TOPIC_ID,
         canary_name => canary::TOPIC,
         canary_queue_name => canary::NAME,
         canary_topic_id => CANARY_TOPIC_ID,
         canary_rules => CanaryKind::ALL.map(CanaryKind::hub_rule).to_vec(),
+    }
+}
+
+/// Logical id of the topic for alarms, whose short name is reserved, too.
+const ALARMS_TOPIC_ID: &str = "DeadLetterAlarmsTopic";
+
+/// The topic for the alarm on dead letters. It shares neither key nor policy with the alerts' topics:
+/// what silences these makes dead letters, and the alarm must still get through. It has the
+/// subscribers of the topic for the worst alerts, without a dead-letter queue, which the alarm is
+/// about.
+fn alarms_topic(topic: &Topic) -> Value {
+    let subscriptions = topic.subscriptions.iter().map(|subscription| {
+        let protocol = subscription.protocol.name();
+        let hash = logical::hash(&format!("{protocol} {}", subscription.endpoint));
+        context! {
+            logical_id => format!("{ALARMS_TOPIC_ID}Subscription{hash}"),
+            protocol,
+            endpoint => &subscription.endpoint,
+            dead_letters => false,
+            raw => false,
+        }
+    });
+    context! {
+        policy_id => format!("{ALARMS_TOPIC_ID}Policy"),
+        logical_id => ALARMS_TOPIC_ID,
+        physical_name => format!("gizmos-{ALARMS_TOPIC}"),
+        display_name => "Gizmos alarms",
+        key => "AlarmsKey",
+        takes_alarms => true,
+        subscriptions => subscriptions.collect::<Vec<_>>(),
     }
 }
 
@@ -142,6 +182,8 @@ fn canary_topic() -> Value {
         logical_id => CANARY_TOPIC_ID,
         physical_name => canary::NAME,
         display_name => "Gizmos canaries",
+        key => "AlertsKey",
+        takes_alarms => false,
         subscriptions => vec![subscription],
     }
 }

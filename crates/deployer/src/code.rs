@@ -106,16 +106,29 @@ codes! {
     SubscriptionMissing "chain::subscription-missing" Chain "A subscriber in the organization file is not subscribed to the topic.";
     SubscriptionUnconfirmed "chain::subscription-unconfirmed" Chain "A subscriber in the organization file has not confirmed the subscription.";
     SubscriptionUnexpected "chain::subscription-unexpected" Chain "A topic has a subscriber that is not in the organization file.";
+    SubscriptionFilter "chain::subscription-filter" Chain "A subscription has a filter policy, which withholds alerts.";
+    SubscriptionSettings "chain::subscription-settings" Chain "A subscription has other settings than the template sets.";
+    TopicPolicy "chain::topic-policy" Chain "A topic does not have the compiled policy.";
+    TopicSettings "chain::topic-settings" Chain "A topic has another key or delivery policy than the template sets.";
+    DataProtection "chain::data-protection" Chain "A topic has a data protection policy, which can refuse or withhold alerts.";
+    KeyMissing "chain::key-missing" Chain "A key of the hub does not exist.";
+    KeyState "chain::key-state" Chain "A key of the hub can't be used.";
+    KeyPolicy "chain::key-policy" Chain "A key of the hub does not have the compiled policy.";
+    AlarmMissing "chain::alarm-missing" Chain "The alarm on dead letters does not exist.";
+    AlarmChanged "chain::alarm-changed" Chain "The alarm on dead letters has other settings than the template sets, or its actions are disabled.";
     DeadLetters "chain::dead-letters" Chain "Events or alerts could not be delivered.";
     QueueMissing "chain::queue-missing" Chain "A dead-letter queue does not exist.";
     QueuePolicy "chain::queue-policy" Chain "A dead-letter queue does not have the compiled policy.";
+    QueueSettings "chain::queue-settings" Chain "A dead-letter queue has other settings than the template sets.";
     BusMissing "chain::bus-missing" Chain "The hub's event bus does not exist.";
     BusPolicy "chain::bus-policy" Chain "The hub's event bus does not have the compiled policy.";
+    BusSettings "chain::bus-settings" Chain "The hub's event bus has another key or dead-letter queue than the template sets.";
+    RuleUnexpected "chain::rule-unexpected" Chain "The hub's event bus has a rule that no template sets.";
     RuleMissing "chain::rule-missing" Chain "A rule that the template sets does not exist.";
     RuleDisabled "chain::rule-disabled" Chain "A rule is disabled.";
     RuleChanged "chain::rule-changed" Chain "A rule has another state, event pattern or target than the template sets.";
     RoleMissing "chain::role-missing" Chain "The role that forwards events to the hub does not exist.";
-    RolePolicies "chain::role-policies" Chain "A role has other policies than the template sets.";
+    RolePolicies "chain::role-policies" Chain "A role has other policies, another trust policy or permissions boundary than the template sets.";
 }
 
 impl Serialize for DriftCode {

@@ -7,6 +7,11 @@ use super::{Organization, Topic, Topology};
 pub(crate) const BUS: &str = "gizmos";
 /// The hub's dead-letter queue.
 pub(crate) const DEAD_LETTERS: &str = "gizmos-dead-letters";
+/// The alarm on messages in that queue.
+pub(crate) const ALARM: &str = "gizmos-dead-letters";
+/// The short name of the topic to which that alarm publishes, which no topic of the organization file
+/// may have.
+pub(crate) const ALARMS_TOPIC: &str = "dead-letter-alarms";
 /// Path of the role with which the hub's rules publish; the path keeps the role out of the bus
 /// policy.
 pub(crate) const PUBLISHER_PATH: &str = "/gizmos-hub/";

@@ -9,6 +9,7 @@ use syntax::{Diagnostic, Node, SourceFile, Span};
 
 use crate::canary;
 
+use super::names::ALARMS_TOPIC;
 use super::section::{Reader, Shape};
 use super::{
     Accounts, Artifacts, Findings, Forward, Organization, Protocol, Publish, RegionSource,
@@ -522,6 +523,17 @@ impl Reader {
                     span,
                     format!(
                         "the topic `{}` has the name of the topic to which canaries go",
+                        topic.name
+                    ),
+                    "choose another name",
+                );
+            } else if topic.name == ALARMS_TOPIC {
+                self.error_with_help(
+                    "organization::reserved",
+                    span,
+                    format!(
+                        "the topic `{}` has the name of the topic to which the alarm on dead \
+                         letters goes",
                         topic.name
                     ),
                     "choose another name",

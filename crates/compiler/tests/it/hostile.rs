@@ -137,12 +137,16 @@ proptest! {
 fn masked(shapes: &[String]) -> Vec<String> {
     let mask = |path: &String| {
         let steps = path.split('/').map(|step| {
-            let content = ["Forward", "AlertsTopicSubscription"]
-                .into_iter()
-                .find(|prefix| {
-                    step.strip_prefix(prefix)
-                        .is_some_and(|hash| hash.len() == 8 && hash != "erRole")
-                });
+            let content = [
+                "Forward",
+                "AlertsTopicSubscription",
+                "DeadLetterAlarmsTopicSubscription",
+            ]
+            .into_iter()
+            .find(|prefix| {
+                step.strip_prefix(prefix)
+                    .is_some_and(|hash| hash.len() == 8 && hash != "erRole")
+            });
             content.unwrap_or(step)
         });
         steps.collect::<Vec<_>>().join("/")

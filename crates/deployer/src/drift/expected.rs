@@ -1,5 +1,5 @@
-//! What a template says about the resources that our own looks compare: rules, roles and the policy
-//! of the dead-letter queue. Values are as written, with CloudFormation's functions.
+//! What a template says about the resources that our own looks compare: rules, roles and the
+//! dead-letter queue. Values are as written, with CloudFormation's functions.
 
 use std::collections::BTreeMap;
 
@@ -12,40 +12,43 @@ use crate::ports::{Location, RoleDetails};
 
 /// A rule of a template.
 #[derive(Debug)]
-pub(super) struct ExpectedRule {
-    pub(super) logical_id: String,
+pub(crate) struct ExpectedRule {
+    pub(crate) logical_id: String,
     /// The rule file that it was compiled from.
-    pub(super) rule: Option<String>,
+    pub(crate) rule: Option<String>,
     /// A fixed name, if it has one.
     name: Value,
     bus: Value,
-    pub(super) state: String,
-    pub(super) pattern: Option<Value>,
-    pub(super) targets: Value,
+    pub(crate) state: String,
+    pub(crate) pattern: Option<Value>,
+    pub(crate) targets: Value,
 }
 
 /// A role of a template.
 #[derive(Debug)]
-pub(super) struct ExpectedRole {
-    pub(super) logical_id: String,
-    pub(super) path: String,
+pub(crate) struct ExpectedRole {
+    pub(crate) logical_id: String,
+    pub(crate) path: String,
     /// A fixed name, if it has one.
     name: Value,
     inline: BTreeMap<String, Value>,
     attached: Value,
+    trust: Value,
 }
 
 /// Everything to look at in the stacks of one template.
 #[derive(Debug, Default)]
-pub(super) struct Expected {
-    pub(super) rules: Vec<ExpectedRule>,
-    pub(super) roles: Vec<ExpectedRole>,
+pub(crate) struct Expected {
+    pub(crate) rules: Vec<ExpectedRule>,
+    pub(crate) roles: Vec<ExpectedRole>,
+    /// The properties of the stack's dead-letter queue.
+    pub(crate) queue: Option<Value>,
     /// The policy of the stack's dead-letter queue.
-    pub(super) queue_policy: Option<Value>,
+    pub(crate) queue_policy: Option<Value>,
 }
 
 impl Expected {
-    pub(super) fn of(source: &Source) -> Expected {
+    pub(crate) fn of(source: &Source) -> Expected {
         let mut expected = Expected::default();
         for (logical_id, resource) in &source.resources {
             let property = |name: &str| {
@@ -73,7 +76,11 @@ impl Expected {
                     inline: inline(property("Policies").as_ref()),
                     attached: property("ManagedPolicyArns")
                         .unwrap_or_else(|| Value::Array(Vec::new())),
+                    trust: property("AssumeRolePolicyDocument").unwrap_or_default(),
                 }),
+                Some("AWS::SQS::Queue") => {
+                    expected.queue = resource.get("Properties").cloned();
+                }
                 Some("AWS::SQS::QueueInlinePolicy") => {
                     expected.queue_policy = property("PolicyDocument");
                 }
@@ -97,33 +104,43 @@ fn inline(policies: Option<&Value>) -> BTreeMap<String, Value> {
 
 impl ExpectedRule {
     /// The name of its bus.
-    pub(super) fn bus(&self, context: &Context<'_>) -> String {
+    pub(crate) fn bus(&self, context: &Context<'_>) -> String {
         let bus = context.resolve(&self.bus);
         bus.as_str().unwrap_or_default().to_owned()
     }
 
     /// Whether a rule with this physical name can be it.
-    pub(super) fn is_named(&self, context: &Context<'_>, name: &str) -> bool {
+    pub(crate) fn is_named(&self, context: &Context<'_>, name: &str) -> bool {
         is_named(&self.name, context, &self.logical_id, name)
     }
 
+    /// Its fixed name, if it has one.
+    pub(crate) fn fixed_name(&self, context: &Context<'_>) -> Option<String> {
+        context.resolve(&self.name).as_str().map(str::to_owned)
+    }
+
     /// Whether a rule with any other name can't be it.
-    pub(super) fn has_fixed_name(&self) -> bool {
+    pub(crate) fn has_fixed_name(&self) -> bool {
         !self.name.is_null()
     }
 }
 
 impl ExpectedRole {
     /// Whether a role with this path and physical name can be it.
-    pub(super) fn is(&self, context: &Context<'_>, role: &RoleDetails) -> bool {
+    pub(crate) fn is(&self, context: &Context<'_>, role: &RoleDetails) -> bool {
         self.path == role.path && is_named(&self.name, context, &self.logical_id, &role.name)
     }
 
     /// Its inline policies and the ARNs of its managed policies, resolved.
-    pub(super) fn policies(&self, context: &Context<'_>) -> (BTreeMap<String, Value>, Value) {
+    pub(crate) fn policies(&self, context: &Context<'_>) -> (BTreeMap<String, Value>, Value) {
         let inline = self.inline.iter();
         let inline = inline.map(|(name, document)| (name.clone(), context.resolve(document)));
         (inline.collect(), context.resolve(&self.attached))
+    }
+
+    /// Its trust policy, resolved.
+    pub(crate) fn trust(&self, context: &Context<'_>) -> Value {
+        context.resolve(&self.trust)
     }
 }
 
@@ -142,7 +159,7 @@ fn is_named(fixed: &Value, context: &Context<'_>, logical_id: &str, name: &str) 
 }
 
 /// What a stack's outputs tell about its resources, for [`Context::resources`].
-pub(super) fn known_resources(
+pub(crate) fn known_resources(
     location: &Location,
     queue_url: Option<&String>,
     role: Option<(&String, &str)>,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use remedy::Remedy;
 use serde_json::Value;
 
 use super::expected::{Expected, ExpectedRole, ExpectedRule};
@@ -11,18 +12,20 @@ use super::settle::Source;
 use crate::code::DriftCode;
 use crate::fleet::document::{same_document, same_pattern, same_policy};
 use crate::fleet::resolve::Context;
+use crate::health::delivery::compare_queue;
 use crate::ports::{
-    EventRule, PropertyDifference, ResourceDrift, ResourceDriftStatus, RoleDetails,
+    EventRule, Location, PropertyDifference, QueueState, ResourceDrift, ResourceDriftStatus,
+    RoleDetails,
 };
 use crate::restore::{StackAddress, in_account};
 
 /// A stack to look at.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Looked<'a> {
+pub(crate) struct Looked<'a> {
     /// Name of its stack set, or its own.
-    pub(super) part: &'a str,
-    pub(super) address: &'a StackAddress<'a>,
-    pub(super) context: Context<'a>,
+    pub(crate) part: &'a str,
+    pub(crate) address: &'a StackAddress<'a>,
+    pub(crate) context: Context<'a>,
 }
 
 impl Looked<'_> {
@@ -72,7 +75,7 @@ impl Looked<'_> {
     }
 
     /// A rule that doesn't exist.
-    pub(super) fn missing_rule(&self, rule: &ExpectedRule) -> Difference {
+    pub(crate) fn missing_rule(&self, rule: &ExpectedRule) -> Difference {
         let message = format!("{} does not exist", in_words(rule));
         let mut difference = self.difference(DriftCode::RuleMissing, message);
         difference = difference.values("a rule", "none");
@@ -91,7 +94,7 @@ impl Looked<'_> {
     }
 
     /// The rule of the list that a template's rule became.
-    pub(super) fn find<'r>(
+    pub(crate) fn find<'r>(
         &self,
         rule: &ExpectedRule,
         listed: &'r [EventRule],
@@ -119,7 +122,7 @@ impl Looked<'_> {
     }
 
     /// Compares state and pattern.
-    pub(super) fn compare_rule(
+    pub(crate) fn compare_rule(
         &self,
         rule: &ExpectedRule,
         found: &EventRule,
@@ -140,7 +143,7 @@ impl Looked<'_> {
     }
 
     /// Compares the targets that EventBridge lists.
-    pub(super) fn compare_targets(
+    pub(crate) fn compare_targets(
         &self,
         rule: &ExpectedRule,
         found: &EventRule,
@@ -155,21 +158,74 @@ impl Looked<'_> {
         Some(self.changed_rule(rule, found, vec![property]))
     }
 
-    /// Compares the policy of the stack's dead-letter queue.
-    pub(super) fn compare_queue_policy(
+    /// Compares the stack's dead-letter queue.
+    pub(crate) fn compare_queue(
         &self,
-        expected: &Value,
-        actual: Option<&Value>,
-    ) -> Option<Difference> {
-        let expected = self.context.resolve(expected);
-        let actual = actual.unwrap_or(&Value::Null);
-        if same_policy(&expected, actual) {
-            return None;
+        expected: &Expected,
+        url: &str,
+        actual: &QueueState,
+    ) -> Vec<Difference> {
+        let resolved = |value: &Option<Value>| value.as_ref().map(|it| self.context.resolve(it));
+        let queue = resolved(&expected.queue).unwrap_or_default();
+        let policy = resolved(&expected.queue_policy);
+        let found = compare_queue(&queue, policy.as_ref(), actual).into_iter();
+        found
+            .map(|it| {
+                let name = url.rsplit('/').next().unwrap_or(url);
+                let message = format!("dead letters {name}: {}", it.message);
+                let mut difference = self.difference(it.code, message);
+                if let Some(command) = it.reset(url) {
+                    let Location { account, region } = self.address.location;
+                    let command = format!("{command} --region {region}");
+                    difference.fix = in_account(account, &command);
+                }
+                difference.values(it.expected, it.actual)
+            })
+            .collect()
+    }
+
+    /// A rule on a bus of the fleet's own that no template sets.
+    pub(crate) fn unexpected_rule(
+        &self,
+        bus: &str,
+        rule: &EventRule,
+        targets: &[Value],
+    ) -> Difference {
+        let texts = |name: &str| -> Vec<&str> {
+            let values = targets.iter().filter_map(|target| target.get(name));
+            values.filter_map(Value::as_str).collect()
+        };
+        let name = &rule.name;
+        let arns = texts("Arn");
+        let to = if arns.is_empty() {
+            "no target".to_owned()
+        } else {
+            arns.join(", ")
+        };
+        let message = format!(
+            "rule {name} on bus {bus} is in no template: it can send forged alerts or copies of \
+             events to {to}"
+        );
+        let Location { account, region } = self.address.location;
+        let on = format!("--event-bus-name {bus} --region {region}");
+        let ids = texts("Id");
+        let mut fix = Remedy::from("find out who made it and why; then ");
+        if !ids.is_empty() {
+            let ids = ids.join(" ");
+            let command = format!("events remove-targets --rule {name} --ids {ids} {on}");
+            fix = fix.and(in_account(account, &command)).words(", then ");
         }
-        let message = "the dead-letter queue's policy differs from the compiled one, so it may refuse \
-                       dead letters";
-        let difference = self.difference(DriftCode::QueuePolicy, message.to_owned());
-        Some(difference.values(expected.to_string(), actual.to_string()))
+        let command = format!("events delete-rule --name {name} {on}");
+        let pattern = rule
+            .pattern
+            .as_ref()
+            .map_or_else(|| "none".to_owned(), Value::to_string);
+        let mut difference = self.difference(DriftCode::RuleUnexpected, message);
+        difference.fix = fix.and(in_account(account, &command));
+        difference.values(
+            "no rule",
+            format!("state {}, pattern {pattern}", rule.state),
+        )
     }
 }
 
@@ -190,18 +246,18 @@ fn in_words(rule: &ExpectedRule) -> String {
 }
 
 /// A role that a stack of an account may have.
-pub(super) struct PossibleRole<'a> {
-    pub(super) looked: Looked<'a>,
-    pub(super) role: &'a ExpectedRole,
+pub(crate) struct PossibleRole<'a> {
+    pub(crate) looked: Looked<'a>,
+    pub(crate) role: &'a ExpectedRole,
     /// Whether a stack of the account has another template or other parameters, which another check
     /// reports. The role may be its, and then has what that stack says.
-    pub(super) is_uncertain: bool,
+    pub(crate) is_uncertain: bool,
 }
 
 /// Compares an account's roles with those of its stacks. A role belongs to one Region but doesn't
 /// say to which, so it may be the one of any of them. A role that no stack can have is somebody
 /// else's.
-pub(super) fn compare_roles(
+pub(crate) fn compare_roles(
     roles: &[RoleDetails],
     possible: &[PossibleRole<'_>],
 ) -> Vec<Difference> {
@@ -253,6 +309,15 @@ fn surplus(
     context: &Context<'_>,
 ) -> Option<(String, Option<String>)> {
     let (inline, attached) = expected.policies(context);
+    if let Some(boundary) = &role.boundary {
+        return Some((
+            format!("has a permissions boundary {boundary} that its template doesn't set"),
+            Some(format!(
+                "iam delete-role-permissions-boundary --role-name {}",
+                role.name
+            )),
+        ));
+    }
     let is_attached = |arn: &&String| {
         let mut wanted = attached.as_array().into_iter().flatten();
         wanted.any(|wanted| same_document(wanted, &Value::from(arn.as_str())))
@@ -278,21 +343,34 @@ fn surplus(
         let actual = role.inline.get(*policy);
         actual.is_none_or(|actual| !same_policy(document, actual))
     });
-    differs.map(|(policy, _)| {
+    if let Some((policy, _)) = differs {
         let message = format!("has another inline policy {policy} than its template sets");
+        return Some((message, None));
+    }
+    if !same_policy(&expected.trust(context), &role.trust) {
+        let message = "has another trust policy than its template sets".to_owned();
+        return Some((message, None));
+    }
+    let wanted = attached.as_array().into_iter().flatten();
+    let mut missing = wanted.filter(|wanted| {
+        let mut actual = role.attached.iter();
+        !actual.any(|arn| same_document(wanted, &Value::from(arn.as_str())))
+    });
+    missing.next().map(|arn| {
+        let message = format!("lacks the managed policy {arn} that its template sets");
         (message, None)
     })
 }
 
 /// Everything to look at in the stacks of one template.
 #[derive(Debug)]
-pub(super) struct Looks {
-    pub(super) source: Source,
-    pub(super) expected: Expected,
+pub(crate) struct Looks {
+    pub(crate) source: Source,
+    pub(crate) expected: Expected,
 }
 
 impl Looks {
-    pub(super) fn new(text: &str, parameters: &BTreeMap<String, String>) -> Looks {
+    pub(crate) fn new(text: &str, parameters: &BTreeMap<String, String>) -> Looks {
         let source = Source::new(text, parameters);
         Looks {
             expected: Expected::of(&source),
@@ -300,7 +378,7 @@ impl Looks {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.expected.rules.is_empty() && self.expected.roles.is_empty()
     }
 }

@@ -3,9 +3,9 @@
 //! Nothing is changed, but CloudFormation may be asked to run drift detection.
 
 mod definition;
-mod expected;
+pub(crate) mod expected;
 mod instances;
-mod look;
+pub(crate) mod look;
 mod options;
 mod report;
 mod resources;

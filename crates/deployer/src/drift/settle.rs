@@ -154,10 +154,10 @@ impl Tally {
 
 /// What a deployed stack was made from.
 #[derive(Debug)]
-pub(super) struct Source {
-    pub(super) resources: BTreeMap<String, Value>,
+pub(crate) struct Source {
+    pub(crate) resources: BTreeMap<String, Value>,
     /// Includes the template's defaults.
-    pub(super) parameters: BTreeMap<String, String>,
+    pub(crate) parameters: BTreeMap<String, String>,
 }
 
 impl Source {
@@ -303,8 +303,8 @@ impl<C: Cloud> Look<'_, C> {
             parameters: &self.source.parameters,
             resources: &BTreeMap::new(),
         };
-        let policy = self.cloud.bus_policy(self.location, &self.physical_id);
-        let actual = policy.await?.unwrap_or(Value::Null);
+        let bus = self.cloud.bus(self.location, &self.physical_id).await?;
+        let actual = bus.map_or(Value::Null, |bus| bus.policy);
         Ok(same_policy(&context.resolve(expected), &actual))
     }
 

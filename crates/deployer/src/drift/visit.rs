@@ -28,7 +28,7 @@ use super::options::DriftOptions;
 use super::report::{Difference, Found, Unchecked};
 use super::template::template_changes;
 use crate::code::{DriftCheck, DriftCode};
-use crate::fleet::resolve::Context;
+use crate::fleet::resolve::{Context, named_resources};
 use crate::fleet::template::{parse, same_template};
 use crate::fleet::{Observed, ObservedStackSet, is_owned};
 use crate::health::read_dead_letters;
@@ -267,6 +267,7 @@ async fn visit_account(
         }
     }
     visit.role_policies(&read, &uncertain).await;
+    visit.unexpected_rules(&targets).await;
     visit.found
 }
 
@@ -320,7 +321,14 @@ impl Target<'_> {
     /// What the stack's outputs tell about its resources.
     fn resources(&self, stack: &Stack) -> BTreeMap<String, String> {
         let role = stack.outputs.get(ROLE).map(|role| (role, ROLE_PATH));
-        known_resources(&self.location, stack.outputs.get(QUEUE), role)
+        let source = &self.template.looks.source;
+        let mut known = named_resources(&source.resources, &self.location, &source.parameters);
+        known.extend(known_resources(
+            &self.location,
+            stack.outputs.get(QUEUE),
+            role,
+        ));
+        known
     }
 }
 
@@ -451,14 +459,12 @@ impl<C: Cloud> Visit<'_, C> {
                     .values("0 messages", format!("{depth} messages")),
             );
         }
-        if let Some(expected) = &target.template.looks.expected.queue_policy {
-            let resources = target.resources(stack);
-            let address = target.address();
-            let looked = looked(target, &address, &resources);
-            self.found
-                .differences
-                .extend(looked.compare_queue_policy(expected, queue.policy.as_ref()));
-        }
+        let resources = target.resources(stack);
+        let address = target.address();
+        let looked = looked(target, &address, &resources);
+        let expected = &target.template.looks.expected;
+        let found = looked.compare_queue(expected, url, &queue);
+        self.found.differences.extend(found);
     }
 
     /// The account's roles; `None` if they can't be read, which is reported.
@@ -530,6 +536,46 @@ impl<C: Cloud> Visit<'_, C> {
                 self.found.differences.push(difference);
             } else if bus != "default" || self.options.deep {
                 self.targets(target, &looked, (rule, &bus), &found).await;
+            }
+        }
+    }
+
+    /// Check 5: rules that no template sets, on a bus that the fleet has to itself. The names that
+    /// all stack sets give to their rules are known, whatever else became of a stack.
+    async fn unexpected_rules(&mut self, targets: &[Target<'_>]) {
+        let nothing = BTreeMap::new();
+        for ((region, bus, _), listed) in std::mem::take(&mut self.rules) {
+            if bus == "default" {
+                continue;
+            }
+            let on_bus = targets.iter().filter(|it| it.location.region == region);
+            let mut names = BTreeSet::new();
+            let mut first = None;
+            for target in on_bus {
+                let address = target.address();
+                let looked = looked(target, &address, &nothing);
+                for rule in &target.template.looks.expected.rules {
+                    if rule.bus(&looked.context) == bus {
+                        names.extend(rule.fixed_name(&looked.context));
+                        first.get_or_insert(target);
+                    }
+                }
+            }
+            let Some(target) = first else {
+                continue;
+            };
+            let address = target.address();
+            let looked = looked(target, &address, &nothing);
+            for rule in listed.iter().filter(|rule| !names.contains(&rule.name)) {
+                let targets = self.cloud.rule_targets(&target.location, &bus, &rule.name);
+                match targets.await {
+                    Ok(targets) => {
+                        let targets = targets.unwrap_or_default();
+                        let difference = looked.unexpected_rule(&bus, rule, &targets);
+                        self.found.differences.push(difference);
+                    }
+                    Err(error) => self.skip(DriftCheck::Chain, target, error.to_string()),
+                }
             }
         }
     }

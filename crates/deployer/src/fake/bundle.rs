@@ -111,6 +111,9 @@ pub(crate) fn bundle() -> Bundle {
                     "Effect": "Allow", "Principal": "*", "Action": "events:PutEvents",
                     "Resource": {"Fn::Sub": "arn:${AWS::Partition}:events:${AWS::Region}:${AWS::AccountId}:event-bus/gizmos"}}]}}},
             "DeadLetters": {"Type": "AWS::SQS::Queue", "Properties": {"QueueName": "gizmos-dead-letters"}},
+            "AlertsTopic": {"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "gizmos-alerts"}},
+            "AlertsTopicSubscription": {"Type": "AWS::SNS::Subscription", "Properties": {
+                "TopicArn": {"Ref": "AlertsTopic"}, "Protocol": "email", "Endpoint": "security@example.com"}},
         }
     });
     let spoke = json!({

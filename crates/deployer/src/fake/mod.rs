@@ -529,7 +529,20 @@ impl Health for Fake {
         Ok(is_known.then_some(TopicSettings {
             policy: Value::Null,
             key: None,
+            delivery_policy: None,
         }))
+    }
+
+    async fn data_protection(&self, _: &Location, _: &str) -> Result<Option<Value>, CloudError> {
+        Ok(None)
+    }
+
+    async fn key_state(&self, _: &Location, _: &str) -> Result<Option<KeyState>, CloudError> {
+        Ok(None)
+    }
+
+    async fn alarm(&self, _: &Location, _: &str) -> Result<Option<Value>, CloudError> {
+        Ok(None)
     }
 
     async fn key_policy(&self, _: &Location, _: &str) -> Result<Option<Value>, CloudError> {
@@ -539,11 +552,13 @@ impl Health for Fake {
     async fn subscription_settings(
         &self,
         _: &Location,
-        _: &str,
+        subscription: &str,
     ) -> Result<SubscriptionSettings, CloudError> {
         Ok(SubscriptionSettings {
             filter_policy: None,
-            raw: true,
+            raw: subscription.contains(":gizmos-canary"),
+            dead_letters: None,
+            delivery_policy: None,
         })
     }
 
@@ -576,7 +591,7 @@ impl Health for Fake {
         };
         Ok(messages.map(|messages| QueueState {
             messages,
-            policy: None,
+            ..QueueState::default()
         }))
     }
 
@@ -615,8 +630,13 @@ impl Health for Fake {
         Ok(self.state().targets.get(rule).cloned())
     }
 
-    async fn bus_policy(&self, _: &Location, _: &str) -> Result<Option<Value>, CloudError> {
-        Ok(self.state().policy.clone())
+    async fn bus(&self, _: &Location, _: &str) -> Result<Option<BusSettings>, CloudError> {
+        let policy = self.state().policy.clone();
+        Ok(policy.map(|policy| BusSettings {
+            policy,
+            dead_letters: None,
+            key: None,
+        }))
     }
 
     async fn roles(&self, location: &Location, _: &str) -> Result<Vec<RoleDetails>, CloudError> {
@@ -630,6 +650,8 @@ impl Health for Fake {
                 path: "/gizmos/".into(),
                 inline: BTreeMap::new(),
                 attached: Vec::new(),
+                trust: Value::Null,
+                boundary: None,
             }]
         })
     }

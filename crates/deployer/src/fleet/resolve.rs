@@ -107,6 +107,80 @@ impl Context<'_> {
     }
 }
 
+/// What a template's resources with fixed names are called once they exist, for
+/// [`Context::resources`]: so no call is needed to know the ARN of a topic.
+pub(crate) fn named_resources(
+    template: &BTreeMap<String, Value>,
+    location: &Location,
+    parameters: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let context = Context {
+        location,
+        parameters,
+        resources: &BTreeMap::new(),
+    };
+    let Location { account, region } = location;
+    let arn = |service: &str, resource: &str| {
+        let partition = location.partition();
+        format!("arn:{partition}:{service}:{region}:{account}:{resource}")
+    };
+    let mut known = BTreeMap::new();
+    for (id, resource) in template {
+        let text = |property: &str| {
+            let value = resource.get("Properties")?.get(property)?;
+            let value = context.resolve(value);
+            value
+                .as_str()
+                .filter(|it| *it != UNKNOWN)
+                .map(str::to_owned)
+        };
+        let kind = resource.get("Type").and_then(Value::as_str);
+        let mut add = |reference: String, arn: String| {
+            known.insert(id.clone(), reference);
+            known.insert(format!("{id}.Arn"), arn);
+        };
+        match kind.unwrap_or_default() {
+            "AWS::SNS::Topic" => {
+                if let Some(name) = text("TopicName") {
+                    add(arn("sns", &name), arn("sns", &name));
+                }
+            }
+            "AWS::SQS::Queue" => {
+                if let Some(name) = text("QueueName") {
+                    let host = format!("sqs.{region}.{}", location.url_suffix());
+                    add(
+                        format!("https://{host}/{account}/{name}"),
+                        arn("sqs", &name),
+                    );
+                    known.insert(format!("{id}.QueueName"), name);
+                }
+            }
+            "AWS::Events::EventBus" => {
+                if let Some(name) = text("Name") {
+                    let bus = arn("events", &format!("event-bus/{name}"));
+                    add(name, bus);
+                }
+            }
+            "AWS::CloudWatch::Alarm" => {
+                if let Some(name) = text("AlarmName") {
+                    let alarm = arn("cloudwatch", &format!("alarm:{name}"));
+                    add(name, alarm);
+                }
+            }
+            "AWS::IAM::Role" => {
+                if let Some(name) = text("RoleName") {
+                    let path = text("Path").unwrap_or_else(|| "/".to_owned());
+                    let partition = location.partition();
+                    let role = format!("arn:{partition}:iam::{account}:role{path}{name}");
+                    add(name, role);
+                }
+            }
+            _ => {}
+        }
+    }
+    known
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,12 +1,13 @@
 //! Checks every link of the alert chain: the trail is logging, topics reach all their subscribers,
 //! dead-letter queues are empty, and the hub's bus accepts events from the other accounts.
 
+pub(crate) mod delivery;
 mod trail;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use compiler::organization::Topic;
-use compiler::{Bundle, Part, StackSet, canary};
+use compiler::{Bundle, Part, StackSet};
 use futures::{StreamExt, stream};
 use remedy::Remedy;
 use serde::Serialize;
@@ -14,9 +15,7 @@ use serde_json::Value;
 
 use crate::code::DriftCode;
 use crate::error::DeployError;
-use crate::fleet::document::same_policy;
-use crate::fleet::resolve::{Context, UNKNOWN};
-use crate::fleet::template::{parameter_values, resources};
+use crate::fleet::resolve::UNKNOWN;
 use crate::fleet::{Membership, Observed, Scope};
 use crate::ports::{Cloud, CloudError, Location, Subscription};
 use crate::restore::{in_account, quoted, restore};
@@ -151,15 +150,15 @@ pub(crate) async fn inspect(
         all.merge(trail::trail(cloud, organization, set, &management, &fix).await);
     }
     let hub = Location::new(&organization.accounts.hub, &organization.home_region);
-    let topics_set = set_of(Part::TopicLocal).or_else(|| set_of(Part::Topic));
-    let mut locations: Vec<Location> = match set_of(Part::TopicLocal) {
-        None => vec![hub.clone()],
+    let local = set_of(Part::TopicLocal);
+    let mut locations: Vec<Location> = match local {
+        None => Vec::new(),
         Some(set) => everywhere(cloud, bundle, set).await?,
     };
     locations.retain(|location| scope.covers(location));
     let checks = stream::iter(locations)
         .map(|location| async move {
-            let fix = topics_set.map_or(Remedy::DEPLOY, |set| restore(observed, set, &location));
+            let fix = local.map_or(Remedy::DEPLOY, |set| restore(observed, set, &location));
             topics(cloud, bundle, &location, &fix).await
         })
         .buffered(AT_ONCE);
@@ -171,7 +170,12 @@ pub(crate) async fn inspect(
         && let Some(set) = set_of(Part::Topic)
     {
         let fix = restore(observed, set, &hub);
-        all.merge(hub_links(cloud, set, &hub, &fix).await);
+        // A difference between bundle and stack set is the plan's business.
+        let deployed = observed.and_then(|observed| observed.stack_sets.get(&set.name));
+        let source = deployed.map_or((set.template.as_str(), &set.parameters), |found| {
+            (found.details.template.as_str(), &found.details.parameters)
+        });
+        all.merge(delivery::look(cloud, source, &hub, &fix).await);
     }
     Ok(all)
 }
@@ -192,6 +196,8 @@ async fn everywhere(
     Ok(locations.into_iter().collect())
 }
 
+/// Reads the topics of one location in the local topology: one list each, because there are as many
+/// locations as accounts and Regions.
 async fn topics(
     cloud: &impl Cloud,
     bundle: &Bundle,
@@ -207,9 +213,11 @@ async fn topics(
         };
         match cloud.subscriptions(location, &name).await {
             Ok(Some(actual)) => {
+                let subscribers = subscribers(topic);
+                let expected = (&subscribers, name.as_str());
                 found
                     .faults
-                    .extend(subscription_faults((topic, &name), location, &actual, fix));
+                    .extend(subscription_faults(expected, location, &actual, fix));
             }
             Ok(None) => found.faults.push(link.fault(
                 DriftCode::TopicMissing,
@@ -223,8 +231,18 @@ async fn topics(
     found
 }
 
+/// Protocol and endpoint of a subscription.
+type Subscriber = (String, String);
+
+fn subscribers(topic: &Topic) -> BTreeSet<Subscriber> {
+    let subscriptions = topic.subscriptions.iter();
+    subscriptions
+        .map(|wanted| (wanted.protocol.name().to_owned(), wanted.endpoint.clone()))
+        .collect()
+}
+
 fn subscription_faults(
-    (topic, name): (&Topic, &str),
+    (expected, name): (&BTreeSet<Subscriber>, &str),
     location: &Location,
     actual: &[Subscription],
     fix: &Remedy,
@@ -233,13 +251,8 @@ fn subscription_faults(
         name: format!("subscription {endpoint} of {name}"),
         location,
     };
-    let expected: BTreeSet<(&str, &str)> = topic
-        .subscriptions
-        .iter()
-        .map(|wanted| (wanted.protocol.name(), wanted.endpoint.as_str()))
-        .collect();
     let mut faults = Vec::new();
-    for (protocol, endpoint) in &expected {
+    for (protocol, endpoint) in expected {
         let subscription = actual
             .iter()
             .find(|found| found.protocol == *protocol && found.endpoint == *endpoint);
@@ -260,7 +273,7 @@ fn subscription_faults(
         }
     }
     for extra in actual {
-        if !expected.contains(&(extra.protocol.as_str(), extra.endpoint.as_str())) {
+        if !expected.contains(&(extra.protocol.clone(), extra.endpoint.clone())) {
             faults.push(link(&extra.endpoint).fault(
                 DriftCode::SubscriptionUnexpected,
                 format!(
@@ -288,112 +301,6 @@ fn remove_subscription(subscription: &Subscription, location: &Location) -> Reme
                 .into()
         }
     }
-}
-
-/// Inspects the dead-letter queue and the bus policy that the hub's template defines.
-async fn hub_links(
-    cloud: &impl Cloud,
-    set: &StackSet,
-    location: &Location,
-    fix: &Remedy,
-) -> Inspection {
-    let mut found = Inspection::default();
-    let parameters = parameter_values(&set.template, &set.parameters);
-    let context = Context {
-        location,
-        parameters: &parameters,
-        resources: &BTreeMap::new(),
-    };
-    for resource in resources(&set.template).values() {
-        let property = |name: &str| {
-            let value = resource.get("Properties")?.get(name)?;
-            Some(context.resolve(value))
-        };
-        let text = |name: &str| property(name)?.as_str().map(str::to_owned);
-        match resource.get("Type").and_then(Value::as_str) {
-            Some("AWS::SQS::Queue") => {
-                // Canaries on their way are not dead letters.
-                if let Some(queue) = text("QueueName").filter(|queue| queue != canary::NAME) {
-                    found.merge(dead_letters(cloud, location, &queue, fix).await);
-                }
-            }
-            Some("AWS::Events::EventBus") => {
-                if let Some(bus) = text("Name") {
-                    let expected = property("Policy").unwrap_or(Value::Null);
-                    let link = (bus.as_str(), fix);
-                    found.merge(bus_policy(cloud, location, link, &expected).await);
-                }
-            }
-            _ => {}
-        }
-    }
-    found
-}
-
-async fn dead_letters(
-    cloud: &impl Cloud,
-    location: &Location,
-    queue: &str,
-    fix: &Remedy,
-) -> Inspection {
-    let mut found = Inspection::default();
-    let link = Link {
-        name: format!("dead letters {queue}"),
-        location,
-    };
-    match cloud.queue(location, queue).await {
-        Ok(Some(state)) if state.messages == 0 => {}
-        Ok(Some(state)) => {
-            let depth = state.messages;
-            let Location { account, region } = location;
-            let host = format!("sqs.{region}.{}", location.url_suffix());
-            let url = format!("https://{host}/{account}/{queue}");
-            found.faults.push(link.fault(
-                DriftCode::DeadLetters,
-                format!("{depth} events or alerts could not be delivered"),
-                ("0 messages", format!("{depth} messages")),
-                read_dead_letters(location, &url),
-            ));
-        }
-        Ok(None) => found.faults.push(link.fault(
-            DriftCode::QueueMissing,
-            "the queue does not exist",
-            ("a queue", "none"),
-            fix.clone(),
-        )),
-        Err(error) => found.unreadable.push(link.unreadable(&error)),
-    }
-    found
-}
-
-async fn bus_policy(
-    cloud: &impl Cloud,
-    location: &Location,
-    (bus, fix): (&str, &Remedy),
-    expected: &Value,
-) -> Inspection {
-    let mut found = Inspection::default();
-    let link = Link {
-        name: format!("bus policy of {bus}"),
-        location,
-    };
-    match cloud.bus_policy(location, bus).await {
-        Ok(Some(actual)) if same_policy(expected, &actual) => {}
-        Ok(Some(actual)) => found.faults.push(link.fault(
-            DriftCode::BusPolicy,
-            "the policy differs from the compiled one, so it may refuse spokes or admit other accounts",
-            (expected.to_string(), actual.to_string()),
-            put_policy(location, bus, expected, fix),
-        )),
-        Ok(None) => found.faults.push(link.fault(
-            DriftCode::BusMissing,
-            "the bus does not exist",
-            ("an event bus", "none"),
-            fix.clone(),
-        )),
-        Err(error) => found.unreadable.push(link.unreadable(&error)),
-    }
-    found
 }
 
 /// Puts the compiled policy back. CloudFormation may not see that it was changed.

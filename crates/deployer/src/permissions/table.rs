@@ -113,9 +113,6 @@ pub const ROWS: &[Row] = rows! {
     AccessRole: "ssm:DeleteParameters" on [MemberCanaryParameters] for [Deploy Verify];
     AccessRole: "sqs:ReceiveMessage" on [MemberQueues] for [Deploy Verify];
     AccessRole: "sqs:DeleteMessage" on [MemberQueues] for [Deploy Verify];
-    AccessRole: "sns:GetTopicAttributes" on [HubTopics] for [Deploy Verify];
-    AccessRole: "sns:GetSubscriptionAttributes" on [Anything] for [Deploy Verify];
-    AccessRole: "kms:GetKeyPolicy" on [HubKeys] for [Deploy Verify];
 
     // Templates that are too large for a request.
     Caller: "s3:PutObject" on [ArtifactObjects] for [Deploy];
@@ -136,6 +133,12 @@ pub const ROWS: &[Row] = rows! {
     AccessRole: "cloudformation:DescribeStacks" on [InstanceStacks] for [Drift];
     AccessRole: "cloudformation:GetTemplate" on [InstanceStacks] for [Drift Deploy];
     AccessRole: "cloudformation:DescribeStackEvents" on [InstanceStacks] for [Deploy];
+    AccessRole: "cloudwatch:DescribeAlarms" on [Anything] for [Drift Deploy Verify];
+    AccessRole: "kms:DescribeKey" on [HubKeys] for [Drift Deploy Verify];
+    AccessRole: "kms:GetKeyPolicy" on [HubKeys] for [Drift Deploy Verify];
+    AccessRole: "sns:GetDataProtectionPolicy" on [HubTopics] for [Drift Deploy Verify];
+    AccessRole: "sns:GetSubscriptionAttributes" on [Anything] for [Drift Deploy Verify];
+    AccessRole: "sns:GetTopicAttributes" on [HubTopics] for [Drift Deploy Verify];
     AccessRole: "events:DescribeEventBus" on [HubBus] for [Drift Deploy Verify];
     AccessRole: "events:ListRules" on [Anything] for [Drift Deploy Verify];
     AccessRole: "events:ListTargetsByRule" on [MemberRules] for [Drift Deploy Verify];

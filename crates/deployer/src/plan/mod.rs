@@ -7,7 +7,7 @@ mod model;
 mod moves;
 mod problems;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use compiler::organization::RegionSource;
 use compiler::{Bundle, OWNERSHIP_TAG, Part, StackSet};
@@ -22,6 +22,7 @@ pub use moves::Move;
 pub(crate) use moves::{receivers, waits_for};
 pub(crate) use problems::{ACTIVATE_TRUSTED_ACCESS, wrong_management_account, wrong_organization};
 
+use crate::fleet::template::resources;
 use crate::fleet::{Membership, Observed, ObservedStack, ObservedStackSet, is_owned, tagged_part};
 use crate::ports::{Account, AccountState, Instance, InstanceStatus, Location};
 pub use crate::rollout::BlockedLocation;
@@ -45,7 +46,10 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
         moves: Vec::new(),
         accounts: watched(bundle, &membership.accounts).len(),
         regions: bundle.organization.regions.len(),
-        notes: notes(bundle),
+        notes: confirmations(bundle, observed)
+            .into_iter()
+            .chain(automatic_deployment(bundle))
+            .collect(),
         pinned_regions: pinned_regions(bundle),
         estimate: Estimate::default(),
         basis: basis::basis(bundle, observed),
@@ -90,24 +94,62 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
     plan
 }
 
+/// Who has to confirm subscriptions that the deployment makes in the hub, and how often: alerts and the
+/// alarm on dead letters come from topics of their own.
+fn confirmations(bundle: &Bundle, observed: &Observed) -> Option<String> {
+    let set = bundle
+        .stack_sets
+        .iter()
+        .find(|set| set.part == Part::Topic)?;
+    let deployed = observed.stack_sets.get(&set.name);
+    let deployed = deployed.map(|found| resources(&found.details.template));
+    let deployed = deployed.unwrap_or_default();
+    let compiled = resources(&set.template);
+    let mut topics: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (id, resource) in &compiled {
+        let text = |path: &str| resource.pointer(path)?.as_str();
+        let needs_confirmation = matches!(text("/Properties/Protocol"), Some("email" | "https"));
+        if let (true, false, Some(topic), Some(endpoint)) = (
+            needs_confirmation,
+            deployed.contains_key(id),
+            text("/Properties/TopicArn/Ref"),
+            text("/Properties/Endpoint"),
+        ) {
+            let topic = compiled.get(topic);
+            let name = topic.and_then(|topic| topic.pointer("/Properties/TopicName")?.as_str());
+            topics.entry(endpoint).or_default().extend(name);
+        }
+    }
+    let each: Vec<String> = topics
+        .into_iter()
+        .map(|(endpoint, topics)| format!("{endpoint} once for each of {}", topics.join(", ")))
+        .collect();
+    (!each.is_empty()).then(|| {
+        format!(
+            "new subscriptions must be confirmed, or nothing is delivered to them: {}",
+            each.join("; ")
+        )
+    })
+}
+
 /// What happens to accounts that join or move between deployments.
-fn notes(bundle: &Bundle) -> Vec<String> {
+fn automatic_deployment(bundle: &Bundle) -> Option<String> {
     if bundle.stack_sets.iter().any(|set| set.auto_deployment) {
-        return vec![
+        return Some(
             "automatic deployment is on: an account that joins or moves into the targets gets its \
              stacks within minutes, without a deployment"
                 .to_owned(),
-        ];
+        );
     }
     if bundle.organization.targets.exclude_accounts.is_empty() {
-        return Vec::new();
+        return None;
     }
-    vec![
+    Some(
         "automatic deployment is off, because it would also deploy to excluded accounts: an account \
          that joins or moves into the targets waits for the next deployment; with the excluded \
          accounts in an organizational unit that is no target, `exclude_accounts` isn't needed"
             .to_owned(),
-    ]
+    )
 }
 
 /// Explains to a delegated administrator why the management account can't be read.

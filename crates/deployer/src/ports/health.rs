@@ -28,6 +28,30 @@ pub struct TopicSettings {
     pub policy: Value,
     /// The key that encrypts its messages, as SNS lists it.
     pub key: Option<String>,
+    /// How HTTPS endpoints are retried and throttled, as JSON text.
+    pub delivery_policy: Option<String>,
+}
+
+/// A KMS key's state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct KeyState {
+    /// The key's ARN, whatever it was asked by.
+    pub arn: String,
+    /// Only an `Enabled` key encrypts.
+    pub state: String,
+    /// As its creator wrote it.
+    pub description: String,
+}
+
+/// What decides which events a bus takes, and where refused ones go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BusSettings {
+    /// The resource policy; `Null` if it has none.
+    pub policy: Value,
+    /// ARN of the queue for events that the bus can't take.
+    pub dead_letters: Option<String>,
+    /// The key that encrypts its events, if not AWS's own.
+    pub key: Option<String>,
 }
 
 /// What decides which messages a subscription passes on.
@@ -37,6 +61,10 @@ pub struct SubscriptionSettings {
     pub filter_policy: Option<String>,
     /// Whether a queue gets the message alone, without SNS's envelope.
     pub raw: bool,
+    /// ARN of the queue for messages that could not be delivered.
+    pub dead_letters: Option<String>,
+    /// How an HTTPS endpoint is retried and throttled, as JSON text.
+    pub delivery_policy: Option<String>,
 }
 
 /// A trail's settings and state.
@@ -101,6 +129,9 @@ pub struct QueueState {
     pub messages: u64,
     /// The queue's resource policy, if it has one.
     pub policy: Option<Value>,
+    /// The other attributes that decide what it takes and keeps, as SQS lists them, such as
+    /// `MessageRetentionPeriod`.
+    pub attributes: BTreeMap<String, String>,
 }
 
 /// A rule of an event bus, as EventBridge lists it.
@@ -125,6 +156,10 @@ pub struct RoleDetails {
     pub inline: BTreeMap<String, Value>,
     /// ARNs of the attached managed policies.
     pub attached: Vec<String>,
+    /// Who may assume it.
+    pub trust: Value,
+    /// ARN of the policy that limits its permissions.
+    pub boundary: Option<String>,
 }
 
 /// A trail in a list.
@@ -159,6 +194,28 @@ pub trait Health {
         location: &Location,
         topic: &str,
     ) -> impl Future<Output = Result<Option<TopicSettings>, CloudError>> + Send;
+
+    /// A topic's data protection policy; `None` if it has none. A topic that doesn't exist has none
+    /// either.
+    fn data_protection(
+        &self,
+        location: &Location,
+        topic: &str,
+    ) -> impl Future<Output = Result<Option<Value>, CloudError>> + Send;
+
+    /// The state of a KMS key given by id or ARN; `None` if the key doesn't exist.
+    fn key_state(
+        &self,
+        location: &Location,
+        key: &str,
+    ) -> impl Future<Output = Result<Option<KeyState>, CloudError>> + Send;
+
+    /// An alarm's properties with the names of a template; `None` if the alarm doesn't exist.
+    fn alarm(
+        &self,
+        location: &Location,
+        name: &str,
+    ) -> impl Future<Output = Result<Option<Value>, CloudError>> + Send;
 
     /// The policy of a KMS key given by id or ARN; `None` if the key doesn't exist.
     fn key_policy(
@@ -211,13 +268,12 @@ pub trait Health {
         rule: &str,
     ) -> impl Future<Output = Result<Option<Vec<Value>>, CloudError>> + Send;
 
-    /// The resource policy of an event bus; `None` if the bus doesn't exist, `Null` if it has no
-    /// policy.
-    fn bus_policy(
+    /// The settings of an event bus; `None` if it doesn't exist.
+    fn bus(
         &self,
         location: &Location,
         bus: &str,
-    ) -> impl Future<Output = Result<Option<Value>, CloudError>> + Send;
+    ) -> impl Future<Output = Result<Option<BusSettings>, CloudError>> + Send;
 
     /// An account's roles whose path begins with `path`, with their policies. IAM is global, so any
     /// Region will do.

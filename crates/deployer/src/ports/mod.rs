@@ -22,8 +22,9 @@ pub use buckets::{Buckets, Emptied};
 pub use error::CloudError;
 pub use events::{CustomEvent, Events};
 pub use health::{
-    BasicSelector, EventRule, EventSelectors, FieldSelector, Health, QueueState, RoleDetails,
-    Subscription, SubscriptionSettings, TopicSettings, TrailStatus, TrailSummary,
+    BasicSelector, BusSettings, EventRule, EventSelectors, FieldSelector, Health, KeyState,
+    QueueState, RoleDetails, Subscription, SubscriptionSettings, TopicSettings, TrailStatus,
+    TrailSummary,
 };
 pub use history::History;
 pub use metrics::{Metric, Metrics};

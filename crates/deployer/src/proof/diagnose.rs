@@ -150,8 +150,7 @@ impl<C: Cloud> Judge<'_, C> {
             return Verdict::at(kind, Link::Forwarding, Some(broken));
         }
         let rules = &self.hub.rules.broken_canaries;
-        let is_about =
-            |it: &BrokenLink| it.link.contains(CANARY) || it.link.starts_with("key policy");
+        let is_about = |it: &BrokenLink| it.link.contains(CANARY) || it.link.starts_with("key ");
         if rules.contains_key(&kind) || self.hub.broken.iter().any(is_about) {
             return Verdict::at(kind, Link::Alerting, None);
         }

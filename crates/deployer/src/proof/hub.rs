@@ -3,19 +3,27 @@
 use std::collections::BTreeMap;
 
 use compiler::organization::{Organization, Publish, Topology};
-use compiler::{Bundle, Part};
+use compiler::{Bundle, Part, StackSet};
+use futures::{StreamExt, TryStreamExt, stream};
 use remedy::Remedy;
 use serde_json::Value;
 
 use super::rules::{self, ExpectedRule, FoundRules};
 use super::{CANARY, broken, restored_by_drift};
+use crate::drift::Difference;
+use crate::drift::expected::Expected;
+use crate::drift::look::{Looked, Looks, PossibleRole, compare_roles};
 use crate::error::DeployError;
-use crate::fleet::document::same_policy;
-use crate::fleet::resolve::Context;
-use crate::fleet::template::{parameter_values, resources};
+use crate::fleet::resolve::{Context, named_resources};
 use crate::health::{BrokenLink, health};
-use crate::ports::{Cloud, CloudError, Location, Subscription, TopicSettings};
-use crate::restore::{in_account, quoted};
+use crate::ports::{Cloud, CloudError, EventRule, Location, RoleDetails};
+use crate::restore::StackAddress;
+
+/// Rules whose targets are read concurrently.
+const AT_ONCE: usize = 16;
+
+/// Beginning of the paths of all roles in the templates.
+const ROLE_PATHS: &str = "/gizmos";
 
 const PERMIT: &str = "give the caller (in other accounts: the access role) permission to read it";
 
@@ -59,7 +67,9 @@ impl Hub {
             Err(error) => hub.unreadable("rules on the hub's bus", &error),
         }
         hub.find_queue(cloud).await;
-        hub.compare_topics(cloud, bundle).await;
+        hub.look_closely(cloud, bundle).await;
+        let topics = organization.topics.iter();
+        hub.topics_read = topics.map(|topic| organization.topic_name(topic)).collect();
         Ok(hub)
     }
 
@@ -85,175 +95,150 @@ impl Hub {
         }
     }
 
-    /// Compares every topic's policy and key with those of the canaries' topic, which a canary
-    /// proves, and looks for filters in subscriptions.
-    async fn compare_topics(&mut self, cloud: &impl Cloud, bundle: &Bundle) {
-        let organization = &bundle.organization;
-        let canary = match cloud.topic_settings(&self.location, CANARY).await {
-            Ok(Some(settings)) => settings,
-            Ok(None) => {
-                let link = format!("topic {CANARY}");
-                return self.fault(link, "the topic does not exist", restored_by_drift(false));
+    /// Compares what the cheap check of rules doesn't read, as `drift` does: all targets, rules that
+    /// no template sets, and roles.
+    async fn look_closely(&mut self, cloud: &impl Cloud, bundle: &Bundle) {
+        let sets = bundle.stack_sets.iter();
+        let sets: Vec<&StackSet> = sets
+            .filter(|set| matches!(set.part, Part::Topic | Part::RulesHub))
+            .collect();
+        let looks: Vec<Looks> = sets
+            .iter()
+            .map(|set| Looks::new(&set.template, &set.parameters))
+            .collect();
+        let location = self.location.clone();
+        let known: Vec<BTreeMap<String, String>> = looks
+            .iter()
+            .map(|it| named_resources(&it.source.resources, &location, &it.source.parameters))
+            .collect();
+        let addresses: Vec<StackAddress<'_>> = sets
+            .iter()
+            .map(|set| StackAddress::new(&location, &set.name, std::iter::empty()))
+            .collect();
+        let stacks: Vec<(Looked<'_>, &Expected)> = sets
+            .iter()
+            .zip(looks.iter().zip(&known))
+            .zip(&addresses)
+            .map(|((set, (looks, known)), address)| {
+                let context = Context {
+                    location: &location,
+                    parameters: &looks.source.parameters,
+                    resources: known,
+                };
+                let looked = Looked {
+                    part: &set.name,
+                    address,
+                    context,
+                };
+                (looked, &looks.expected)
+            })
+            .collect();
+        let bus = bundle.organization.bus_name();
+        if let Err(error) = self.targets(cloud, bus, &stacks).await {
+            self.unreadable("targets of the rules on the hub's bus", &error);
+        }
+        match cloud.roles(&location, ROLE_PATHS).await {
+            Ok(roles) => {
+                let possible: Vec<PossibleRole<'_>> = stacks
+                    .iter()
+                    .flat_map(|(looked, expected)| {
+                        expected.roles.iter().map(|role| PossibleRole {
+                            looked: *looked,
+                            role,
+                            is_uncertain: false,
+                        })
+                    })
+                    .collect();
+                for role in missing_roles(&roles, &possible) {
+                    self.fault(
+                        format!("role {role}"),
+                        "the role does not exist",
+                        restored_by_drift(false),
+                    );
+                }
+                for difference in compare_roles(&roles, &possible) {
+                    self.differs(difference, false);
+                }
             }
-            Err(error) => return self.unreadable(&format!("topic {CANARY}"), &error),
-        };
-        if let Some(key) = &canary.key {
-            self.compare_key(cloud, bundle, key).await;
-        }
-        self.compare_subscriptions(cloud, CANARY, true).await;
-        for topic in &organization.topics {
-            let name = organization.topic_name(topic);
-            match cloud.topic_settings(&self.location, &name).await {
-                Ok(Some(settings)) => self.compare_topic(&name, &settings, &canary),
-                // `health` has reported it.
-                Ok(None) => continue,
-                Err(error) => self.unreadable(&format!("topic {name}"), &error),
-            }
-            self.compare_subscriptions(cloud, &name, false).await;
-            self.topics_read.push(name);
+            Err(error) => self.unreadable("the hub's roles", &error),
         }
     }
 
-    /// The key also encrypts dead letters: if its policy is broken, there may be none that says so.
-    async fn compare_key(&mut self, cloud: &impl Cloud, bundle: &Bundle, key: &str) {
-        let link = format!("key policy of {key}");
-        let Some(expected) = key_policy(bundle, &self.location) else {
-            return;
-        };
-        match cloud.key_policy(&self.location, key).await {
-            Ok(Some(actual)) if same_policy(&expected, &actual) => {}
-            Ok(Some(actual)) => self.fault(
-                link,
-                format!("the policy differs from the compiled one: {actual}"),
-                self.key_policy_restored(key, &expected),
-            ),
-            Ok(None) => self.fault(link, "the key does not exist", restored_by_drift(false)),
-            Err(error) => self.unreadable(&link, &error),
-        }
-    }
-
-    /// CloudFormation doesn't see every change of a key policy, so a drift check may find nothing.
-    fn key_policy_restored(&self, key: &str, expected: &Value) -> Remedy {
-        let policy = quoted(expected);
-        let Location { account, region } = &self.location;
-        Remedy::from("find out who did it and why; then ").and(in_account(
-            account,
-            &format!(
-                "kms put-key-policy --key-id {key} --policy-name default --policy {policy} \
-                 --region {region}"
-            ),
-        ))
-    }
-
-    fn compare_topic(&mut self, name: &str, actual: &TopicSettings, canary: &TopicSettings) {
-        if !same_policy(&renamed(&canary.policy, CANARY, name), &actual.policy) {
-            let message = format!(
-                "the topic's policy differs from that of {CANARY}: {}",
-                actual.policy
-            );
-            self.fault(
-                format!("topic policy of {name}"),
-                message,
-                restored_by_drift(false),
-            );
-        }
-        if actual.key != canary.key {
-            let key = |settings: &TopicSettings| {
-                let key = settings.key.as_deref();
-                key.unwrap_or("no key").to_owned()
-            };
-            let message = format!(
-                "the topic is encrypted with {}, and {CANARY} with {}",
-                key(actual),
-                key(canary)
-            );
-            self.fault(
-                format!("key of topic {name}"),
-                message,
-                restored_by_drift(false),
-            );
-        }
-    }
-
-    /// `raw` is whether the topic's queue must get messages without SNS's envelope.
-    async fn compare_subscriptions(&mut self, cloud: &impl Cloud, topic: &str, raw: bool) {
-        let link = format!("subscriptions of {topic}");
-        let subscriptions = match cloud.subscriptions(&self.location, topic).await {
-            Ok(subscriptions) => subscriptions.unwrap_or_default(),
-            Err(error) => return self.unreadable(&link, &error),
-        };
-        let queue = format!(":{CANARY}");
-        let is_ours = |it: &Subscription| it.protocol == "sqs" && it.endpoint.ends_with(&queue);
-        if raw && !subscriptions.iter().any(is_ours) {
-            let message = format!("the queue {CANARY} is not subscribed");
-            self.fault(link, message, restored_by_drift(false));
-        }
-        for subscription in subscriptions {
-            let Some(arn) = &subscription.arn else {
-                continue;
-            };
-            let link = format!("subscription {} of {topic}", subscription.endpoint);
-            match cloud.subscription_settings(&self.location, arn).await {
-                Ok(settings) => {
-                    if let Some(filter) = settings.filter_policy {
-                        self.fault(
-                            link,
-                            format!("a filter policy withholds messages: {filter}"),
-                            format!(
-                                "find out who set it and why; then run `aws sns \
-                                 set-subscription-attributes --subscription-arn {arn} \
-                                 --attribute-name FilterPolicy --attribute-value '{{}}'`"
-                            ),
-                        );
-                    } else if raw && !settings.raw && is_ours(&subscription) {
-                        let message = "raw message delivery is off, so canaries can't be read";
-                        self.fault(link, message, restored_by_drift(false));
+    async fn targets(
+        &mut self,
+        cloud: &impl Cloud,
+        bus: &str,
+        stacks: &[(Looked<'_>, &Expected)],
+    ) -> Result<(), CloudError> {
+        let location = self.location.clone();
+        let location = &location;
+        let listed = cloud.event_rules(location, bus, "").await?;
+        let listed = listed.unwrap_or_default();
+        let reads = stream::iter(&listed).map(|rule| async move {
+            let targets = cloud.rule_targets(location, bus, &rule.name).await?;
+            Ok::<_, CloudError>((rule, targets.unwrap_or_default()))
+        });
+        let read: Vec<(&EventRule, Vec<Value>)> = reads.buffered(AT_ONCE).try_collect().await?;
+        for (actual, targets) in read {
+            let mut expected = stacks.iter().flat_map(|(looked, expected)| {
+                let rules = expected.rules.iter();
+                rules.map(move |rule| (looked, rule))
+            });
+            let known = expected.find(|(looked, rule)| {
+                rule.fixed_name(&looked.context).as_ref() == Some(&actual.name)
+            });
+            match (known, stacks.first()) {
+                // State and pattern were compared before.
+                (Some((looked, rule)), _) if looked.compare_rule(rule, actual).is_none() => {
+                    if let Some(difference) = looked.compare_targets(rule, actual, &targets) {
+                        self.differs(difference, true);
                     }
                 }
-                Err(error) => self.unreadable(&link, &error),
+                (None, Some((looked, _))) => {
+                    self.differs(looked.unexpected_rule(bus, actual, &targets), false);
+                }
+                _ => {}
             }
         }
+        Ok(())
     }
+
+    /// A stack's id isn't known here, so that what restores the whole stack is left to `drift`.
+    fn differs(&mut self, difference: Difference, restored_by_stack: bool) {
+        let message = match (&difference.expected, &difference.actual) {
+            (Some(expected), Some(actual)) => {
+                format!(
+                    "{}; expected {expected}, found {actual}",
+                    difference.message
+                )
+            }
+            _ => difference.message.clone(),
+        };
+        let stack = restored_by_stack || difference.fix.to_string().contains("REVERT_DRIFT");
+        let fix = if stack {
+            restored_by_drift(false)
+        } else {
+            difference.fix
+        };
+        let link = match difference.resource {
+            Some(resource) => format!("{} {}", resource.resource_type, resource.logical_id),
+            None => difference.code.describe().trim_end_matches('.').to_owned(),
+        };
+        self.fault(link, message, fix);
+    }
+}
+
+/// Names of roles with a fixed name that don't exist.
+fn missing_roles(roles: &[RoleDetails], possible: &[PossibleRole<'_>]) -> Vec<String> {
+    let missing = possible.iter().filter(|it| {
+        let mut roles = roles.iter();
+        !roles.any(|role| it.role.is(&it.looked.context, role))
+    });
+    missing.map(|it| it.role.logical_id.clone()).collect()
 }
 
 fn location(organization: &Organization) -> Location {
     Location::new(&organization.accounts.hub, &organization.home_region)
-}
-
-/// The compiled policy of the key in the hub's template, which has one key.
-fn key_policy(bundle: &Bundle, location: &Location) -> Option<Value> {
-    let set = bundle
-        .stack_sets
-        .iter()
-        .find(|set| set.part == Part::Topic)?;
-    let resources = resources(&set.template);
-    let key = resources
-        .values()
-        .find(|it| it.get("Type").and_then(Value::as_str) == Some("AWS::KMS::Key"))?;
-    let parameters = parameter_values(&set.template, &set.parameters);
-    let context = Context {
-        location,
-        parameters: &parameters,
-        resources: &BTreeMap::new(),
-    };
-    Some(context.resolve(key.pointer("/Properties/KeyPolicy")?))
-}
-
-/// Replaces a topic's name in a policy, at the end of ARNs.
-fn renamed(policy: &Value, from: &str, to: &str) -> Value {
-    match policy {
-        Value::String(text) => match text.strip_suffix(from) {
-            Some(before) if before.ends_with(':') => Value::String(format!("{before}{to}")),
-            _ => policy.clone(),
-        },
-        Value::Array(items) => items.iter().map(|item| renamed(item, from, to)).collect(),
-        Value::Object(map) => Value::Object(
-            map.iter()
-                .map(|(key, value)| (key.clone(), renamed(value, from, to)))
-                .collect(),
-        ),
-        other => other.clone(),
-    }
 }
 
 async fn rules_of(cloud: &impl Cloud, bundle: &Bundle) -> Result<FoundRules, CloudError> {

@@ -55,6 +55,7 @@ impl<'a> StackAddress<'a> {
             format!("--stack-name {stack} --change-set-name {CHANGE_SET} --region {region}");
         Remedy::from(format!(
             "find out who did it and why; then restore the stack in account {account}: `aws \
+             cloudformation delete-change-set {which}` (of an earlier attempt), `aws \
              cloudformation create-change-set {which} --use-previous-template{parameters} \
              --capabilities CAPABILITY_NAMED_IAM --deployment-mode REVERT_DRIFT`, `aws \
              cloudformation wait change-set-create-complete {which}`, `aws cloudformation \
