@@ -217,9 +217,8 @@ fn count(extent: &mut Extent, bundle: &Bundle, fleet: &Fleet) {
         if found.is_some() {
             extent.add_stack_set(instances);
         }
-        if set.template.contains("\"AWS::SQS::Queue\"") {
-            extent.queues += stacks + instances;
-        }
+        let queues = set.template.matches("\"AWS::SQS::Queue\"").count();
+        extent.queues += queues * (stacks + instances);
         let rules = set.template.matches("\"AWS::Events::Rule\"").count();
         if matches!(set.part, Part::RulesHub | Part::Topic) {
             extent.hub_rules += rules;

@@ -478,6 +478,7 @@ mod tests {
 
     #[test]
     fn minifies_templates_that_do_not_fit_pretty_printed() {
+        let text = |template: &Value, most| text(template, template.to_string(), most);
         let small = json!({"a": [1, 2]});
         assert_eq!(
             text(&small, limits::TEMPLATE).unwrap(),
