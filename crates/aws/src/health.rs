@@ -24,12 +24,16 @@ const GET_KEY_POLICY: JsonAction = JsonAction {
 
 const DESCRIBE_KEY: JsonAction = JsonAction {
     action: "kms:DescribeKey",
+    service: "kms",
     target: "TrentService",
+    version: "1.1",
 };
 
 const DESCRIBE_ALARMS: JsonAction = JsonAction {
     action: "cloudwatch:DescribeAlarms",
+    service: "monitoring",
     target: "GraniteServiceVersion20100801",
+    version: "1.0",
 };
 
 /// The attributes that decide whether a queue takes a message and how long it keeps it, and the
