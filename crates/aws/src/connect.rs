@@ -26,6 +26,9 @@ use crate::retry::QuotaIsFinal;
 /// Attempts per call in standard mode. Adaptive mode waits about twenty seconds per throttled call.
 const ATTEMPTS: u32 = 10;
 
+/// The longest that the pauses between a call's attempts take together.
+const BACKOFFS: Duration = Duration::from_mins(2);
+
 /// Attempts per call for questions whose answer a command can do without.
 const BRIEF_ATTEMPTS: u32 = 4;
 
@@ -189,6 +192,7 @@ impl Aws {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(CONNECT_WITHIN)
             .operation_attempt_timeout(options.attempt_timeout)
+            .operation_timeout(options.attempt_timeout * (ATTEMPTS + 2) + BACKOFFS)
             .build();
         let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
             .region(Region::new(options.home_region.clone()))

@@ -5,6 +5,8 @@ use aws_sdk_cloudformation::error::{DisplayErrorContext, ProvideErrorMetadata, S
 use aws_sdk_cloudformation::operation::RequestId;
 use deployer::ports::CloudError;
 
+use crate::http::{LONGEST_ANSWER, NO_BODY};
+
 /// Characters of an unknown body that an error shows.
 const BODY_SHOWN: usize = 200;
 
@@ -26,20 +28,22 @@ where
                 None => without_code(action, service.raw()),
             }
         }
-        // A response that isn't AWS's, or a part of one.
-        SdkError::ResponseError(response) if !response.raw().status().is_success() => {
-            without_code(action, response.raw())
-        }
-        // Timeouts, refused connections and unreadable responses, after all retries.
+        // A response that isn't AWS's, whatever its status.
+        SdkError::ResponseError(response) => without_code(action, response.raw()),
+        // Timeouts, and connections that were refused or broken, after all retries.
         _ => CloudError::Unavailable { message: in_full() },
     }
 }
 
-/// An error response without AWS's error code, as proxies and other endpoints send: status and the
-/// beginning of the body are all there is to say.
+/// A response without AWS's error code, as proxies and other endpoints send, some with status 200: status
+/// and the beginning of the body are all there is to say.
 fn without_code(action: &str, response: &HttpResponse) -> CloudError {
-    let status = response.status().as_u16();
     let body = response.body().bytes().unwrap_or_default();
+    unknown_answer(action, response.status().as_u16(), body)
+}
+
+/// An answer that isn't in AWS's format.
+pub(crate) fn unknown_answer(action: &str, status: u16, body: &[u8]) -> CloudError {
     let message = format!("{action}: {}", beginning(body));
     match status {
         501 => CloudError::Unsupported {
@@ -57,17 +61,22 @@ fn without_code(action: &str, response: &HttpResponse) -> CloudError {
     }
 }
 
-/// The beginning of a body on one line, safe to print.
+/// The beginning of a body on one line.
 fn beginning(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let words: Vec<&str> = text.split_whitespace().collect();
     let line = words.join(" ");
-    if line.is_empty() {
+    if line.is_empty() || body == NO_BODY {
         return "the response has no body".to_owned();
     }
     let short: String = line.chars().take(BODY_SHOWN).collect();
     let more = if short.len() < line.len() { "…" } else { "" };
-    format!("the response begins with `{}{more}`", short.escape_debug())
+    let long = if body.len() >= LONGEST_ANSWER {
+        format!("has more than {LONGEST_ANSWER} bytes and ")
+    } else {
+        String::new()
+    };
+    format!("the response {long}begins with `{short}{more}`")
 }
 
 /// Maps an error code to a port error. `status` is that of the HTTP response.
@@ -199,7 +208,7 @@ mod tests {
         let said = super::beginning(b"<html>\n  <h1>Not \x1b[31mallowed</h1>");
         assert_eq!(
             said,
-            "the response begins with `<html> <h1>Not \\u{1b}[31mallowed</h1>`"
+            "the response begins with `<html> <h1>Not \u{1b}[31mallowed</h1>`"
         );
         let long = super::beginning("é".repeat(300).as_bytes());
         assert!(long.ends_with("é…`"), "{long}");

@@ -31,7 +31,7 @@ use deployer::ports::{CloudError, Location};
 use serde_json::Value;
 
 use crate::connect::Aws;
-use crate::error::by_code;
+use crate::error::{by_code, unknown_answer};
 use crate::pace::Watch;
 
 /// An action of a service that speaks AWS's JSON protocol.
@@ -75,9 +75,7 @@ impl Aws {
             })
         });
         let text = answer.await?;
-        serde_json::from_str(&text).map_err(|error| CloudError::Unavailable {
-            message: format!("{name}: the answer is not JSON: {error}"),
-        })
+        serde_json::from_str(&text).map_err(|_| unknown_answer(name, 200, text.as_bytes()))
     }
 
     fn operation(
@@ -188,8 +186,10 @@ impl Refused {
         // `com.amazonaws.ssm#AccessDeniedException`, with or without the namespace.
         let code = text("__type").and_then(|it| it.rsplit('#').next());
         let message = text("message").or_else(|| text("Message"));
-        let (code, message) = (code.unwrap_or("Unknown"), message.unwrap_or_default());
-        by_code(action, code, message, self.status, None)
+        match code {
+            Some(code) => by_code(action, code, message.unwrap_or_default(), self.status, None),
+            None => unknown_answer(action, self.status, self.body.as_bytes()),
+        }
     }
 }
 

@@ -4,7 +4,6 @@ use std::fmt;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::Client;
@@ -59,7 +58,7 @@ impl LogBucket {
             return None;
         }
         let base = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .http_client(http::client(&Arc::default()))
+            .http_client(http::object_client())
             .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
             .load()
             .await;

@@ -140,3 +140,94 @@ async fn optional_questions_of_doctor_give_up_within_seconds() {
         endpoint.slept()
     );
 }
+
+#[tokio::test]
+async fn a_successful_answer_that_is_not_from_aws_names_status_and_beginning_of_the_body() {
+    for (body, said) in [
+        (
+            "<html><body>Sign in to the proxy</body></html>",
+            "Sign in to the proxy",
+        ),
+        ("garbage \u{1b}[2J", "garbage"),
+        ("<Unrelated/>", "<Unrelated/>"),
+        ("", "the response has no body"),
+    ] {
+        let endpoint = Endpoint::answering("200 OK", body).await;
+        let errors = [
+            endpoint.cloud.list_stack_sets().await.map(|_| ()),
+            endpoint.cloud.list_accounts().await.map(|_| ()),
+            endpoint.cloud.caller_identity().await.map(|_| ()),
+            endpoint.cloud.enabled_regions().await.map(|_| ()),
+        ];
+        for (call, error) in errors.into_iter().enumerate() {
+            let text =
+                error.map_or_else(|error| error.to_string(), |()| format!("accepted {call}"));
+            assert!(
+                text.starts_with("HTTP 200: ") && text.contains(said),
+                "{body}: {text}"
+            );
+        }
+    }
+}
+
+/// Accepts connections, answers with the head, and then with `chunk` again and again until the client
+/// has gone. Counts the bytes that a client took.
+async fn endless(chunk: &'static [u8], pause: Duration) -> (String, Arc<AtomicU64>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let taken = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&taken);
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let counted = Arc::clone(&counted);
+            tokio::spawn(async move {
+                let mut request = vec![0; 65_536];
+                stream.read(&mut request).await.unwrap_or_default();
+                let head = b"HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\n\r\n";
+                stream.write_all(head).await.unwrap_or_default();
+                while stream.write_all(chunk).await.is_ok() {
+                    counted.fetch_add(chunk.len() as u64, Ordering::Relaxed);
+                    tokio::time::sleep(pause).await;
+                }
+            });
+        }
+    });
+    (address, taken)
+}
+
+async fn impatient(endpoint: String, attempt: Duration) -> Aws {
+    let mut options = Options::new("eu-central-1");
+    options.endpoint_url = Some(endpoint);
+    options.credentials = Some(Credentials {
+        access_key_id: "111122223333".into(),
+        secret_access_key: "example".into(),
+    });
+    options.attempt_timeout = attempt;
+    // Backoffs take milliseconds.
+    options.pause = Some(Arc::new(|_| Box::pin(std::future::ready(()))));
+    Aws::connect(options).await
+}
+
+#[tokio::test]
+async fn an_endless_answer_is_refused() {
+    let (endpoint, taken) = endless(&[b'x'; 16_384], Duration::ZERO).await;
+    let cloud = impatient(endpoint, Duration::from_secs(5)).await;
+    let error = cloud.caller_identity().await.unwrap_err().to_string();
+    let megabytes = taken.load(Ordering::Relaxed) >> 20;
+    assert!(megabytes < 100, "{megabytes} MB");
+    assert!(error.contains("more than 33554432 bytes"), "{error}");
+}
+
+#[tokio::test]
+async fn a_trickling_answer_ends_with_the_time_limit() {
+    let (endpoint, _) = endless(b"<", Duration::from_millis(20)).await;
+    let cloud = impatient(endpoint, Duration::from_millis(300)).await;
+    let began = std::time::Instant::now();
+    let error = cloud.caller_identity().await.unwrap_err();
+    assert!(matches!(error, CloudError::Unavailable { .. }), "{error}");
+    assert!(
+        began.elapsed() < Duration::from_secs(10),
+        "{:?}",
+        began.elapsed()
+    );
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
+use hyper::header::{HOST, HeaderMap, ORIGIN};
 use hyper::{Request, Response, StatusCode};
 use serde_json::Value;
 
@@ -21,6 +22,28 @@ use crate::world::{ServicesOwner, World};
 /// Maximum request body in bytes; AWS's own limits are lower.
 const BODY_LIMIT: usize = 16 * 1024 * 1024;
 
+/// Time limit for the body of a request.
+const BODY_WITHIN: Duration = Duration::from_mins(1);
+
+/// Refuses requests that a web page of a stranger makes a browser send: by its `Origin`, or by the
+/// stranger's name as `Host`, which leads to 127.0.0.1. Everybody who can send a request can do
+/// everything here.
+fn foreign(headers: &HeaderMap) -> Option<String> {
+    if let Some(origin) = headers.get(ORIGIN) {
+        let origin = String::from_utf8_lossy(origin.as_bytes());
+        return Some(format!("requests of web pages are refused: `{origin}`"));
+    }
+    let host = String::from_utf8_lossy(headers.get(HOST)?.as_bytes()).into_owned();
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|it| it.is_ascii_digit()) => name,
+        _ => &host,
+    };
+    // S3's clients put a bucket's name before `localhost`.
+    let is_local =
+        ["127.0.0.1", "[::1]", "localhost"].contains(&name) || name.ends_with(".localhost");
+    (!is_local).then(|| format!("the simulator is `127.0.0.1`, not `{host}`"))
+}
+
 /// A response, or a fault instead of one.
 #[derive(Debug)]
 pub(crate) enum Reply {
@@ -34,8 +57,14 @@ pub(crate) enum Reply {
 /// Handles any request.
 pub(crate) async fn serve(world: &Mutex<World>, request: Request<Incoming>) -> Reply {
     let (head, body) = request.into_parts();
-    let Ok(body) = Limited::new(body, BODY_LIMIT).collect().await else {
-        return Reply::text(413, "text/plain", b"request body too large".to_vec());
+    if let Some(refusal) = foreign(&head.headers) {
+        return Reply::text(403, "text/plain", refusal.into_bytes());
+    }
+    let body = Limited::new(body, BODY_LIMIT).collect();
+    let body = match tokio::time::timeout(BODY_WITHIN, body).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return Reply::text(413, "text/plain", b"request body too large".to_vec()),
+        Err(_) => return Reply::Reset,
     };
     let request = RawRequest::new(
         head.method.as_str(),

@@ -1,11 +1,12 @@
 //! The HTTP server, bound to 127.0.0.1 only.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::{DATE, HeaderValue};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::{JoinHandle, JoinSet};
@@ -156,6 +157,13 @@ impl Simulator {
     }
 }
 
+/// Most connections at once; a further one is closed.
+const MAX_CONNECTIONS: usize = 1024;
+
+/// Time limit for the head of a request. It also closes idle connections, so it is longer than clients
+/// keep theirs: 90 seconds in the AWS SDK for Rust.
+const HEAD_WITHIN: Duration = Duration::from_mins(2);
+
 /// Serves until `stopped`; connections end with it.
 async fn listen(
     listener: TcpListener,
@@ -170,7 +178,9 @@ async fn listen(
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => {
                 // Accepting fails if the client has already gone; that must not stop the server.
-                if let Ok((stream, _)) = accepted {
+                if let Ok((stream, _)) = accepted
+                    && connections.len() < MAX_CONNECTIONS
+                {
                     connections.spawn(connection(stream, Arc::clone(&world)));
                 }
             }
@@ -210,6 +220,8 @@ async fn connection(stream: TcpStream, world: Arc<Mutex<World>>) {
         }
     });
     let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
         .serve_connection(TokioIo::new(stream), service)
         .await;
     // A connection ends with an error if the client closed it or a fault broke it.

@@ -555,3 +555,28 @@ async fn a_large_template_comes_from_a_bucket() {
         stranger.body
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_web_pages_are_refused() {
+    let lab = Lab::start().await;
+    let status = |headers: &[(&str, &str)]| lab.post("/_simulator/state", headers, "").status;
+    let own = status(&[]);
+    assert_ne!(own, 403);
+    for host in [
+        "127.0.0.1",
+        "localhost:4566",
+        "[::1]:80",
+        "bucket.s3.localhost",
+    ] {
+        assert_eq!(status(&[("host", host)]), own, "{host}");
+    }
+    for host in [
+        "attacker.example.com",
+        "127.0.0.1.example.com:80",
+        "notlocalhost",
+    ] {
+        assert_eq!(status(&[("host", host)]), 403, "{host}");
+    }
+    assert_eq!(status(&[("origin", "https://attacker.example.com")]), 403);
+    assert_eq!(status(&[("origin", "null")]), 403);
+}

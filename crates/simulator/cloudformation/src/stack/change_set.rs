@@ -268,6 +268,7 @@ fn changes(
         made: BTreeMap::new(),
         exports,
         imported: std::cell::RefCell::default(),
+        produced: std::cell::Cell::default(),
     };
     let mut found = Vec::new();
     let mut wanted = Vec::new();

@@ -99,6 +99,7 @@ pub(crate) fn converge(
         made: BTreeMap::new(),
         exports: &values,
         imported: std::cell::RefCell::default(),
+        produced: std::cell::Cell::default(),
     };
     let wanted = |name: &&String| only.is_none_or(|only| only.contains(*name));
     for logical_id in template.order.iter().filter(wanted) {

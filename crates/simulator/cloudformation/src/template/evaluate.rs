@@ -14,6 +14,10 @@ use crate::wire::scalar;
 /// Maximum depth of references between conditions. Cycles are refused earlier.
 const CONDITION_DEPTH: usize = 64;
 
+/// Most bytes that the functions of a template may produce during an operation. Nested functions can
+/// multiply a text at each level; real templates, of at most 1 MB, stay far below.
+const MAX_PRODUCED: usize = 16 * 1024 * 1024;
+
 /// What functions can refer to during a stack operation.
 #[derive(Debug)]
 pub(crate) struct Scope<'a> {
@@ -29,6 +33,8 @@ pub(crate) struct Scope<'a> {
     pub(crate) exports: &'a BTreeMap<String, String>,
     /// Names of the exports used so far.
     pub(crate) imported: std::cell::RefCell<Vec<String>>,
+    /// Bytes that functions have produced so far.
+    pub(crate) produced: std::cell::Cell<usize>,
 }
 
 impl Scope<'_> {
@@ -62,6 +68,24 @@ impl Scope<'_> {
     }
 
     fn function(&self, name: &str, argument: &Value) -> Result<Option<Value>, String> {
+        let produced = self.call(name, argument)?;
+        self.count(produced.as_ref().map_or(0, size))?;
+        Ok(produced)
+    }
+
+    /// Counts what a function produces; an error ends the operation.
+    fn count(&self, bytes: usize) -> Result<(), String> {
+        let produced = self.produced.get().saturating_add(bytes);
+        self.produced.set(produced);
+        if produced > MAX_PRODUCED {
+            return Err(format!(
+                "Template error: the template's functions produce more than {MAX_PRODUCED} bytes"
+            ));
+        }
+        Ok(())
+    }
+
+    fn call(&self, name: &str, argument: &Value) -> Result<Option<Value>, String> {
         match name {
             "Ref" => self.reference(argument.as_str().unwrap_or_default()),
             "Fn::GetAtt" => {
@@ -128,6 +152,8 @@ impl Scope<'_> {
                 scalar(item).ok_or_else(|| format!("Template error: {name} can only join strings"))
             })
             .collect::<Result<Vec<_>, _>>()?;
+        // Before the text is made.
+        self.count(texts.len().saturating_mul(separator.len()))?;
         Ok(Value::String(texts.join(separator)))
     }
 
@@ -241,9 +267,11 @@ impl Scope<'_> {
                         },
                     };
                     let value = value.as_ref().and_then(scalar);
-                    out.push_str(&value.ok_or_else(|| {
+                    let value = value.ok_or_else(|| {
                         format!("Template error: Fn::Sub expression does not resolve to a string: {name}")
-                    })?);
+                    })?;
+                    self.count(value.len())?;
+                    out.push_str(&value);
                 }
             }
         }
@@ -333,6 +361,19 @@ fn arguments<'a, const N: usize>(
         .map_err(|_| format!("Template error: {function} needs a list of {N} parameters"))
 }
 
+/// The bytes of a value's texts, and some for every value.
+fn size(value: &Value) -> usize {
+    16 + match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(size).sum(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(key, value)| key.len() + size(value))
+            .sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
 fn unresolved(name: &str) -> String {
     format!(
         "Template format error: Unresolved resource dependencies [{name}] in the Resources block of the template"
@@ -378,6 +419,7 @@ mod tests {
             )]),
             exports: &exports,
             imported: std::cell::RefCell::default(),
+            produced: std::cell::Cell::default(),
         };
         scope.resolve(value)
     }
@@ -419,6 +461,23 @@ mod tests {
         ] {
             assert_eq!(resolve(&value).unwrap(), Some(expected), "{value}");
         }
+    }
+
+    #[test]
+    fn nested_functions_cannot_multiply_a_text_without_end() {
+        let mut value = json!("x".repeat(1000));
+        for _ in 0..8 {
+            value = json!({"Fn::Sub": ["${A}".repeat(10), {"A": value}]});
+        }
+        assert!(value.to_string().len() < 2_000);
+        let error = resolve(&value).unwrap_err();
+        assert!(error.contains("produce more than"), "{error}");
+        let mut list = json!(["x", "x"]);
+        for _ in 0..20 {
+            list = json!({"Fn::Split": ["x", {"Fn::Join": ["x".repeat(50), list]}]});
+        }
+        let error = resolve(&list).unwrap_err();
+        assert!(error.contains("produce more than"), "{error}");
     }
 
     #[test]
