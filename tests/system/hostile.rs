@@ -207,6 +207,12 @@ const CASES: &[Case] = &[
         changed(rules, "event.json", "zero.json");
     }),
     #[cfg(unix)]
+    ("rule-pipe", &["library::unreadable"], |rules| {
+        let pipe = rules.join("example-rule.yaml");
+        let made = std::process::Command::new("mkfifo").arg(pipe).status();
+        assert!(made.unwrap().success());
+    }),
+    #[cfg(unix)]
     ("rule-link", &["library::symlink"], |rules| {
         std::os::unix::fs::symlink("/dev/zero", rules.join("example-rule.yaml")).unwrap();
     }),
@@ -476,6 +482,102 @@ fn the_example_rule_is_valid_before_it_is_made_hostile() {
         .expect(0);
 }
 
+/// Files in the libraries of many hostile files.
+const MANY: usize = 600;
+
+/// Makes the case's rule file six hundred files.
+fn lay_out_many(rules: &Path, case: &Case) -> bool {
+    lay_out(rules, case);
+    let one = rules.join("example-rule.yaml");
+    if !one.symlink_metadata().is_ok_and(|it| it.is_file()) {
+        return false;
+    }
+    fs::create_dir_all(rules.join("many")).unwrap();
+    for number in 1..MANY {
+        fs::hard_link(&one, rules.join(format!("many/r{number}.yaml"))).unwrap();
+    }
+    true
+}
+
+#[test]
+fn a_library_of_many_hostile_files_is_checked_up_to_a_limit() {
+    let project = project();
+    // Each reaches another limit: bytes, memory of tests, diagnostics of files, diagnostics of tests.
+    for (name, most) in [
+        ("long-value", 1_200),
+        ("heavy-tests", 1_200),
+        ("unknown-names", 1_200),
+        ("wildcards-behind-an-absence", 1_200),
+    ] {
+        let case = CASES.iter().find(|case| case.0 == name).unwrap();
+        let folder = format!("hostile/{name}");
+        assert!(lay_out_many(&project.path(&folder), case));
+        let arguments = ["check", "--rules", &folder, "--format", "json"];
+        let run = project.run(&arguments);
+        assert_eq!(run.code, 64, "{name}");
+        let found: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        let diagnostics = found["diagnostics"].as_array().unwrap();
+        assert!(diagnostics.len() <= most, "{name}: {}", diagnostics.len());
+        let said = diagnostics
+            .iter()
+            .any(|it| it["code"] == "library::too-many");
+        let codes: std::collections::BTreeSet<_> =
+            diagnostics.iter().map(|it| it["code"].as_str()).collect();
+        assert!(said, "{name}: {codes:?}");
+        fs::remove_dir_all(project.path(&folder)).unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn nothing_is_read_or_written_through_links_out_of_the_project() {
+    use std::os::unix::fs::symlink;
+    let project = project();
+    let outside = tempfile::tempdir().unwrap();
+    let target = outside.path().join("target");
+    fs::write(&target, "mine").unwrap();
+    // A page that `generate` writes is a link.
+    fs::remove_file(project.path("rules/CATALOGUE.md")).unwrap_or_default();
+    symlink(&target, project.path("rules/CATALOGUE.md")).unwrap();
+    let run = project.run(&["generate"]);
+    assert!(
+        run.stderr.contains("nothing is written through links"),
+        "{}",
+        run.stderr
+    );
+    assert_ne!(run.code, 0);
+    // The folder of `import` is a link.
+    symlink(outside.path(), project.path("imported")).unwrap();
+    let sigma = project.path("rule.yml");
+    fs::write(
+        &sigma,
+        "title: A trail was stopped\nlogsource: {product: aws, service: cloudtrail}\n\
+         detection:\n  selection: {eventSource: cloudtrail.amazonaws.com, eventName: StopLogging}\n  \
+         condition: selection\nlevel: high\n",
+    )
+    .unwrap();
+    let run = project.run(&["import", "sigma", "rule.yml", "--out", "imported"]);
+    assert!(
+        run.stderr.contains("a link leads it out of"),
+        "{} {}",
+        run.stdout,
+        run.stderr
+    );
+    // The organization file is a link.
+    let organization = project.path("stacksets/organization.yaml");
+    fs::rename(&organization, outside.path().join("organization.yaml")).unwrap();
+    symlink(outside.path().join("organization.yaml"), &organization).unwrap();
+    let run = project.run(&["check"]);
+    assert_eq!(run.code, 64);
+    assert!(
+        run.stderr.contains("organization.yaml` is not read"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(fs::read_to_string(&target).unwrap(), "mine");
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 2);
+}
+
 /// For measuring time and memory by hand.
 #[test]
 #[ignore = "writes files for measurements"]
@@ -486,5 +588,9 @@ fn write_the_hostile_rules() {
     }
     for case in CASES {
         lay_out(&folder.join(case.0), case);
+        let many = folder.join(format!("many-{}", case.0));
+        if !lay_out_many(&many, case) {
+            fs::remove_dir_all(many).unwrap();
+        }
     }
 }

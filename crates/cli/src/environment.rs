@@ -15,7 +15,7 @@ use anyhow::Result;
 use jiff::ZonedDateTime;
 use jiff::civil::Date;
 use serde::Serialize;
-use syntax::{Diagnostic, SourceFile};
+use syntax::{Diagnostic, SourceFile, untrusted};
 
 use crate::interrupts::Interrupts;
 
@@ -116,6 +116,14 @@ impl Environment {
         &self.interrupts
     }
 
+    /// The project's folder: `GIZMOS_ROOT`, or the current folder.
+    pub(crate) fn root(&self) -> &Path {
+        let root = self.variable("GIZMOS_ROOT");
+        root.map(Path::new)
+            .filter(|it| it.is_absolute())
+            .unwrap_or(&self.folder)
+    }
+
     /// Resolves a user's path relative to the current folder.
     pub(crate) fn resolve(&self, path: &Path) -> PathBuf {
         let path = self.folder.join(path);
@@ -173,15 +181,21 @@ impl Environment {
         if !self.input_is_terminal {
             return Ok(None);
         }
-        self.errors.write(question)?;
+        self.errors.write(&untrusted::lines(question))?;
         let mut answer = String::new();
         let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
         BufReader::new(input.as_mut()).read_line(&mut answer)?;
         Ok(Some(answer))
     }
 
-    /// Writes a result and a final newline to standard output.
+    /// Writes text and a final newline to standard output. The text may quote strangers.
     pub(crate) fn print(&self, text: &str) -> Result<()> {
+        self.print_document(&untrusted::lines(text))
+    }
+
+    /// Writes a document and a final newline to standard output, unchanged: a user's file, or a
+    /// format in which `report` made the quoted text safe.
+    pub(crate) fn print_document(&self, text: &str) -> Result<()> {
         let end = if text.is_empty() || text.ends_with('\n') {
             ""
         } else {
@@ -192,7 +206,8 @@ impl Environment {
 
     /// Writes a result to standard output as a JSON document.
     pub(crate) fn print_json(&self, value: &impl Serialize) -> Result<()> {
-        self.print(&serde_json::to_string_pretty(value)?)
+        let document = serde_json::to_string_pretty(value)?;
+        self.print_document(&untrusted::json(&document))
     }
 
     /// Writes help, or an error about the arguments.
@@ -206,7 +221,7 @@ impl Environment {
         Ok(if stream.is_terminal {
             stream.write(&text.ansi().to_string())
         } else {
-            stream.write(&text.to_string())
+            stream.write(&untrusted::lines(&text.to_string()))
         }?)
     }
 
@@ -220,7 +235,7 @@ impl Environment {
         self.note(self.shorten(&format!("error: {error:#}")));
     }
 
-    /// Writes text of several lines to standard error, unchanged.
+    /// Writes text of several lines to standard error.
     pub(crate) fn note_text(&self, text: &str) {
         if !text.is_empty() {
             self.note(text.strip_suffix('\n').unwrap_or(text));
@@ -230,7 +245,9 @@ impl Environment {
     /// Writes diagnostics to standard error.
     pub(crate) fn note_diagnostics(&self, diagnostics: &[Diagnostic]) {
         let color = self.errors.is_terminal();
-        self.note_text(&report::diagnostics::terminal(diagnostics, color));
+        let text = report::diagnostics::terminal(diagnostics, color);
+        // Already safe, and `note` would show colors as what they are made of.
+        self.errors.write(&text).unwrap_or_default();
     }
 
     /// The standard error stream.
@@ -273,9 +290,11 @@ impl Stream {
         writer.flush()
     }
 
-    /// Writes a line. Errors are ignored, because the line isn't part of a result.
-    pub(crate) fn note(&self, line: impl fmt::Display) {
-        self.write(&format!("{line}\n")).unwrap_or_default();
+    /// Writes text, which may quote strangers, and a newline. Errors are ignored, because the text
+    /// isn't part of a result.
+    pub(crate) fn note(&self, text: impl fmt::Display) {
+        let text = untrusted::lines(&text.to_string());
+        self.write(&format!("{text}\n")).unwrap_or_default();
     }
 }
 

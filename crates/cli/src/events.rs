@@ -1,11 +1,16 @@
 //! Reads events from files or standard input.
 
+use std::borrow::Cow;
+use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::environment::Environment;
+
+/// Largest file of events, in bytes. Their tree takes many times as much memory.
+const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Reads the events of a file, or of standard input for `-`. Whole events are returned as they are,
 /// and CloudTrail records in the envelope that `EventBridge` uses.
@@ -45,13 +50,52 @@ pub(crate) fn read_with_assumptions(environment: &Environment, file: &Path) -> R
 pub(crate) fn raw(environment: &Environment, file: &Path) -> Result<Vec<Value>> {
     let shown = file.display();
     let text = if file == Path::new("-") {
-        environment.read_input(u64::MAX)
+        environment.read_input(MAX_BYTES + 1)
     } else {
-        std::fs::read_to_string(environment.resolve(file))
+        // A pipe is fine here: the user named it.
+        let mut text = String::new();
+        let open = std::fs::File::open(environment.resolve(file));
+        open.and_then(|file| file.take(MAX_BYTES + 1).read_to_string(&mut text))
+            .map(|_| text)
     };
     text.map_err(anyhow::Error::from)
-        .and_then(|text| records(&text))
+        .and_then(|text| {
+            if text.len() as u64 > MAX_BYTES {
+                bail!("it has more than {MAX_BYTES} bytes; `backtest` reads files of any size");
+            }
+            records(&with_whole_characters(&text))
+        })
         .with_context(|| format!("could not read {shown}"))
+}
+
+/// Replaces every lone half of a surrogate pair by U+FFFD, as most JSON parsers do. Whoever chooses a
+/// name can put one into a record, which `serde_json` would refuse with the whole file.
+fn with_whole_characters(text: &str) -> Cow<'_, str> {
+    let half = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
+        let unit = u16::from_str_radix(digits, 16).ok()?;
+        (0xD800..=0xDFFF).contains(&unit).then_some(unit)
+    };
+    let (mut whole, mut copied, mut from) = (String::new(), 0, 0);
+    while let Some(found) = text.get(from..).and_then(|rest| rest.find('\\')) {
+        let at = from + found;
+        from = match half(at) {
+            // Another escape, of which the second character can be a backslash.
+            None => at + 2,
+            Some(..0xDC00) if half(at + 6).is_some_and(|next| next >= 0xDC00) => at + 12,
+            Some(_) => {
+                whole.push_str(text.get(copied..at).unwrap_or_default());
+                whole.push_str("\\ufffd");
+                copied = at + 6;
+                copied
+            }
+        };
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    whole.push_str(text.get(copied..).unwrap_or_default());
+    Cow::Owned(whole)
 }
 
 /// The records of a document: a list, a log file's `Records`, or a single one.
@@ -106,6 +150,21 @@ mod tests {
         }
         for nothing in ["", "[]", "{\"Records\": []}", "{"] {
             assert!(records(nothing).is_err(), "{nothing}");
+        }
+    }
+
+    #[test]
+    fn match_reads_a_file_with_a_lone_surrogate() {
+        for (text, whole) in [
+            (r#"{"a": "x\ud800y"}"#, "x\u{fffd}y"),
+            (r#"{"a": "\udc00\ud800\ud800"}"#, "\u{fffd}\u{fffd}\u{fffd}"),
+            (r#"{"a": "\ud83d\ude00 \\ud800"}"#, "\u{1f600} \\ud800"),
+            (r#"{"a": "\ud83dé\""}"#, "\u{fffd}é\""),
+        ] {
+            let (environment, _) = Environment::captured("/");
+            let environment = environment.with_input(text);
+            let found = raw(&environment, Path::new("-")).unwrap();
+            assert_eq!(found, [json!({"a": whole})], "{text}");
         }
     }
 

@@ -1,8 +1,8 @@
 //! Reads and replaces the user's files.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::path::{Component, Path};
 
 use anyhow::{Context, Result};
 use flate2::read::MultiGzDecoder;
@@ -37,12 +37,37 @@ pub(crate) fn open_unpacked(environment: &Environment, path: &Path) -> Result<Bo
     )
 }
 
+/// The folder that a path of a command must not leave through a link: the project, for a path inside
+/// it. A user who names another folder means that folder, wherever it is.
+pub(crate) fn boundary<'e>(environment: &'e Environment, path: &Path) -> Option<&'e Path> {
+    let root = environment.root();
+    let goes_up = path.components().any(|it| it == Component::ParentDir);
+    (path.starts_with(root) && !goes_up).then_some(root)
+}
+
+/// Writes a file of the project, or of another folder that the user named.
+pub(crate) fn write(environment: &Environment, path: &Path, text: &str) -> Result<()> {
+    let resolved = environment.resolve(path);
+    let boundary = boundary(environment, &resolved).or(resolved.parent());
+    syntax::files::write(boundary.unwrap_or(&resolved), &resolved, text)
+        .with_context(|| format!("could not write {}", environment.shown(&resolved).display()))
+}
+
 /// Replaces a user's file.
 pub(crate) fn replace(environment: &Environment, path: &Path, text: &str) -> Result<()> {
     let resolved = environment.resolve(path);
     // Write a sibling file first: an interrupted write must not leave half a rule.
     let beside = resolved.with_extension("yaml.new");
-    std::fs::write(&beside, text)
+    let leftover = std::fs::remove_file(&beside).or_else(|error| match error.kind() {
+        ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    });
+    leftover
+        .and_then(|()| match boundary(environment, &resolved) {
+            Some(boundary) => syntax::files::stay_inside(boundary, &resolved),
+            None => Ok(()),
+        })
+        .and_then(|()| File::create_new(&beside)?.write_all(text.as_bytes()))
         .and_then(|()| std::fs::rename(&beside, &resolved))
         .with_context(|| format!("could not write {}", environment.shown(path).display()))
 }

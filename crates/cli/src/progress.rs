@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use deployer::ports::Action;
 use deployer::{Progress, ProgressEvent};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use syntax::untrusted;
 
 use crate::environment::{Environment, Stream};
 
@@ -51,12 +52,12 @@ impl Display {
     fn line(&self, line: &str) {
         match &self.bars {
             // A failure to draw progress must not fail a deployment.
-            Some(bars) => drop(bars.println(line)),
+            Some(bars) => drop(bars.println(untrusted::line(line))),
             None => self.errors.note(line),
         }
     }
 
-    fn bar(&self, title: String, total: usize) -> Option<ProgressBar> {
+    fn bar(&self, title: &str, total: usize) -> Option<ProgressBar> {
         let bars = self.bars.as_ref()?;
         let bar = bars.add(ProgressBar::new(total as u64));
         if let Ok(style) = ProgressStyle::with_template(
@@ -64,7 +65,7 @@ impl Display {
         ) {
             bar.set_style(style.progress_chars("=> "));
         }
-        bar.set_message(title);
+        bar.set_message(untrusted::line(title));
         bar.enable_steady_tick(Duration::from_millis(200));
         Some(bar)
     }
@@ -89,7 +90,7 @@ impl Running {
 
 impl Display {
     /// Shows a new operation: a line, and on a terminal a bar.
-    fn start(&self, operation: Operation, title: String, total: usize) {
+    fn start(&self, operation: Operation, title: &str, total: usize) {
         self.line(&format!("  {title}, {total} instances"));
         let running = Running {
             began: Instant::now(),
@@ -136,7 +137,7 @@ impl Progress for Display {
                 let wave = wave.as_ref().map(|wave| format!(", wave {wave}"));
                 let wave = wave.unwrap_or_default();
                 let title = format!("{stack_set}: {}{wave}", word(*action));
-                self.start((stack_set.clone(), operation.clone()), title, *total);
+                self.start((stack_set.clone(), operation.clone()), &title, *total);
             }
             ProgressEvent::Instances {
                 stack_set,

@@ -1,5 +1,6 @@
 //! The user's files, loaded and compiled: rules, organization file and templates.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use syntax::{Diagnostic, SourceFile};
 
 use crate::arguments::ProjectArguments;
 use crate::environment::Environment;
+use crate::files;
 
 /// Subfolder of the stack sets with rules about scheduled drift detection.
 const DRIFT_RULES: &str = "drift-rules";
@@ -48,7 +50,7 @@ impl Project {
 
         let stacksets = files.stacksets();
         let file = files.organization();
-        let (mut organization, problems) = organization::load(&file);
+        let (mut organization, problems) = files.load_organization();
         diagnostics.extend(problems);
         if let (Some(organization), Some(topology)) = (&mut organization, files.arguments.topology)
         {
@@ -57,14 +59,18 @@ impl Project {
         let mut more = files.drift_rules(organization.as_ref());
         diagnostics.append(&mut more.diagnostics);
         rule_library.rules.append(&mut more.rules);
-        let mut outcomes: Vec<TestOutcome> = rule_library
-            .rules
-            .iter()
-            .flat_map(rules::run_tests)
-            .collect();
-        for diagnostic in outcomes.iter_mut().filter_map(|it| it.diagnostic.as_mut()) {
-            files.environment.relate(std::slice::from_mut(diagnostic));
-            diagnostics.push(diagnostic.clone());
+        let mut outcomes: Vec<TestOutcome> = Vec::new();
+        for (index, rule) in rule_library.rules.iter().enumerate() {
+            if diagnostics.len() >= rules::MAX_DIAGNOSTICS {
+                diagnostics.push(untested(rule_library.rules.len() - index));
+                break;
+            }
+            outcomes.extend(rules::run_tests(rule));
+            let found = outcomes.iter_mut().rev().take(rule.tests.len()).rev();
+            for diagnostic in found.filter_map(|it| it.diagnostic.as_mut()) {
+                files.environment.relate(std::slice::from_mut(diagnostic));
+                diagnostics.push(diagnostic.clone());
+            }
         }
 
         let templates = Templates::load(&stacksets)
@@ -161,7 +167,28 @@ impl Files<'_> {
 
     /// The organization, if its file is valid.
     pub(crate) fn organization_alone(self) -> Option<Organization> {
-        organization::load(&self.organization()).0
+        self.load_organization().0
+    }
+
+    /// The organization file, unless a link in the project leads to a file elsewhere.
+    fn load_organization(self) -> (Option<Organization>, Vec<Diagnostic>) {
+        let file = self.organization();
+        match self.outside(&file) {
+            Some(diagnostic) => (None, vec![diagnostic]),
+            None => organization::load(&file),
+        }
+    }
+
+    /// Reports a path of the project that a link leads elsewhere.
+    fn outside(self, path: &Path) -> Option<Diagnostic> {
+        let boundary = files::boundary(self.environment, path)?;
+        let error = syntax::files::stay_inside(boundary, path).err()?;
+        (error.kind() == ErrorKind::PermissionDenied).then(|| {
+            Diagnostic::error(
+                "library::symlink",
+                format!("`{}` is not read: {error}", path.display()),
+            )
+        })
     }
 
     /// The rules alone, without running tests or compiling.
@@ -191,7 +218,13 @@ impl Files<'_> {
         let options = rules::Options {
             today: self.environment.today(),
         };
-        let mut library = rules::load(folder, &options);
+        let mut library = match self.outside(folder) {
+            None => rules::load(folder, &options),
+            Some(diagnostic) => Library {
+                diagnostics: vec![diagnostic],
+                ..Library::default()
+            },
+        };
         self.environment.relate(&mut library.diagnostics);
         library
     }
@@ -207,7 +240,11 @@ impl Files<'_> {
 
     /// Sources of all rule files, including those about drift.
     pub(crate) fn rule_sources(self) -> (Vec<Arc<SourceFile>>, Vec<Diagnostic>) {
-        let (mut files, mut diagnostics) = rules::sources(&self.rules());
+        let folder = self.rules();
+        if let Some(diagnostic) = self.outside(&folder) {
+            return (Vec::new(), vec![diagnostic]);
+        }
+        let (mut files, mut diagnostics) = rules::sources(&folder);
         let drift = self.stacksets().join(DRIFT_RULES);
         if drift.is_dir() {
             let (more, problems) = rules::sources(&drift);
@@ -217,6 +254,16 @@ impl Files<'_> {
         self.environment.relate(&mut diagnostics);
         (files, diagnostics)
     }
+}
+
+/// Says that tests were left out, because there are enough diagnostics.
+fn untested(rules: usize) -> Diagnostic {
+    let rules = report::plural(rules, "rule");
+    let problem = format!(
+        "the tests of {rules} were not run, because there are {} diagnostics",
+        rules::MAX_DIAGNOSTICS
+    );
+    Diagnostic::error("library::too-many", problem).help("correct these first")
 }
 
 /// Finds a rule by id; otherwise returns an error message for the user.

@@ -133,12 +133,7 @@ impl Verification {
         if let Some(findings) = &self.probes {
             text.push_str(&report::probe::terminal(findings));
         }
-        for broken in &self.health {
-            text.push_str(&format!(
-                "broken link: {} ({}): {}\n  help: {}\n",
-                broken.link, broken.location, broken.message, broken.fix
-            ));
-        }
+        text.push_str(&report::proof::broken_links(&self.health));
         text
     }
 

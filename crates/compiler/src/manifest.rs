@@ -82,7 +82,7 @@ impl Bundle {
         }
         for (path, text) in &files {
             if std::fs::read(path).ok().as_deref() != Some(text.as_bytes()) {
-                std::fs::write(path, text)?;
+                syntax::files::write(directory, path, text)?;
             }
         }
         Ok(files.into_iter().map(|(path, _)| path).collect())

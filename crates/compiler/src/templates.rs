@@ -6,6 +6,7 @@
 //! Every entry in a loop or condition ends with a comma. No template checks for the last entry; a
 //! comma before a closing bracket is dropped before the rendered text is parsed.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,6 +18,61 @@ use crate::{Part, json};
 
 /// Included by other templates; not the template of a [`Part`].
 const INCLUDED: [&str; 2] = ["responses.json.j2", "topics.json.j2"];
+
+/// Steps of one rendering. The largest template that AWS accepts takes less than a hundredth.
+const MAX_STEPS: u64 = 5_000_000;
+
+/// Longest rendered text, in bytes; AWS accepts 1 MB without white space.
+const MAX_RENDERED: usize = 16 * 1024 * 1024;
+
+/// The statements that a template may use. Others, such as `set`, can double a text time and again, and
+/// so can the operators `~`, `+` and `*`.
+const STATEMENTS: [&str; 7] = ["if", "elif", "else", "endif", "for", "endfor", "include"];
+
+/// Rendered text up to its limit.
+#[derive(Default)]
+struct Rendered(Vec<u8>);
+
+impl io::Write for Rendered {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.0.len() + bytes.len() > MAX_RENDERED {
+            let message = format!("it renders to more than {MAX_RENDERED} bytes");
+            return Err(io::Error::other(message));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The first statement or operator that a template may not use.
+fn construct(file: &Arc<SourceFile>) -> Option<Diagnostic> {
+    let text = file.text.as_str();
+    let mut tags = text.match_indices("{%").chain(text.match_indices("{{"));
+    tags.find_map(|(start, open)| {
+        let close = if open == "{%" { "%}" } else { "}}" };
+        let tag = text.get(start + 2..)?;
+        let tag = tag
+            .find(close)
+            .map_or(tag, |end| tag.get(..end).unwrap_or(tag));
+        let inner = tag.trim_matches(['-', '+']);
+        let word = inner.split_whitespace().next().unwrap_or_default();
+        let problem = if open == "{%" && !STATEMENTS.contains(&word) {
+            format!("a template can't use the statement `{word}`")
+        } else {
+            let operator = inner.chars().find(|c| matches!(c, '~' | '+' | '*'))?;
+            format!("a template can't use the operator `{operator}`")
+        };
+        let span = Span::new(start, start + 2 + tag.len());
+        let diagnostic = Diagnostic::error("template::construct", problem)
+            .at(SourceLocation::new(file, span))
+            .help("a template has values, `if`, `for` and `include`");
+        Some(diagnostic)
+    })
+}
 
 /// The parsed minijinja sources of all parts, and what compiling with them again can reuse.
 #[derive(Debug)]
@@ -30,10 +86,15 @@ impl Templates {
     /// Loads the sources of all parts from a directory.
     ///
     /// Codes: `template::missing` for a file that can't be read, `template::syntax` for one that
-    /// isn't a minijinja template.
+    /// isn't a minijinja template, `template::construct` for one that uses more of minijinja than
+    /// values, conditions, loops and includes.
     pub fn load(directory: &Path) -> Result<Templates, Vec<Diagnostic>> {
-        let mut environment = Environment::new();
+        // Without filters and functions, which a template could use to make any amount of text.
+        let mut environment = Environment::empty();
+        environment.add_test("none", Value::is_none);
+        environment.set_auto_escape_callback(minijinja::default_auto_escape_callback);
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.set_fuel(Some(MAX_STEPS));
         let mut templates = Templates {
             environment,
             files: Vec::new(),
@@ -58,7 +119,9 @@ impl Templates {
 
     fn add(&mut self, directory: &Path, name: String) -> Result<(), Box<Diagnostic>> {
         let path = directory.join(&name);
-        let text = std::fs::read_to_string(&path).map_err(|error| {
+        let read = syntax::files::stay_inside(directory, &path)
+            .and_then(|()| syntax::files::read(&path, syntax::MAX_BYTES));
+        let text = read.map_err(|error| {
             let diagnostic = Diagnostic::error(
                 "template::missing",
                 format!(
@@ -69,6 +132,9 @@ impl Templates {
             Box::new(diagnostic)
         })?;
         let file = Arc::new(SourceFile::new(path, text.clone()));
+        if let Some(diagnostic) = construct(&file) {
+            return Err(Box::new(diagnostic));
+        }
         self.files.push(file);
         self.environment
             .add_template_owned(name, text)
@@ -87,9 +153,13 @@ impl Templates {
         let text = self
             .environment
             .get_template(&name)
-            .and_then(|template| template.render(context))
+            .and_then(|template| {
+                let mut rendered = Rendered::default();
+                template.render_captured_to(context, &mut rendered)?;
+                Ok(rendered.0)
+            })
             .map_err(|error| Box::new(self.diagnostic("template::render", &error)))?;
-        let text = without_trailing_commas(&text);
+        let text = without_trailing_commas(&String::from_utf8_lossy(&text));
         json::parse(&text).map_err(|error| {
             let line = text
                 .lines()
@@ -122,7 +192,10 @@ impl Templates {
             Some(detail) => format!("{}: {detail}", error.kind()),
             None => error.kind().to_string(),
         };
-        let diagnostic = Diagnostic::error(code, message);
+        let mut diagnostic = Diagnostic::error(code, message);
+        if let Some(cause) = std::error::Error::source(error) {
+            diagnostic = diagnostic.note(cause.to_string());
+        }
         let Some(file) = error.name().and_then(|name| self.file(name)) else {
             return diagnostic;
         };
@@ -194,6 +267,68 @@ mod tests {
             ("[1] ,", "[1] ,"),
         ] {
             assert_eq!(without_trailing_commas(rendered), read);
+        }
+    }
+
+    /// The diagnostic about a stack set template with this text, from loading or rendering it.
+    fn diagnostic_about(text: &str) -> Diagnostic {
+        let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../stacksets");
+        let folder = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(committed).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                std::fs::copy(&path, folder.path().join(path.file_name().unwrap())).unwrap();
+            }
+        }
+        let changed = folder.path().join(source_name(Part::Trail));
+        std::fs::write(changed, text).unwrap();
+        match Templates::load(folder.path()) {
+            Err(mut diagnostics) => diagnostics.remove(0),
+            Ok(templates) => {
+                let context = minijinja::context!(ten => [0; 10]);
+                *templates.render(Part::Trail, context).unwrap_err()
+            }
+        }
+    }
+
+    #[test]
+    fn templates_that_loop_or_double_a_text_end_in_a_diagnostic() {
+        let nested = |depth: usize, text: &str| {
+            let (open, close) = (
+                "{% for x in ten %}".repeat(depth),
+                "{% endfor %}".repeat(depth),
+            );
+            format!("{open}{text}{close}")
+        };
+        for (text, code, said) in [
+            (nested(12, ""), "template::render", "fuel"),
+            (
+                nested(4, &"x".repeat(100_000)),
+                "template::render",
+                "more than 16777216 bytes",
+            ),
+            ("{% set x = 1 %}".to_owned(), "template::construct", "`set`"),
+            (
+                "{%- macro m() -%}".to_owned(),
+                "template::construct",
+                "`macro`",
+            ),
+            ("{{ ten ~ ten }}".to_owned(), "template::construct", "`~`"),
+            (
+                "{% for x in ten * 9 %}{% endfor %}".to_owned(),
+                "template::construct",
+                "`*`",
+            ),
+            ("{{ range(9) }}".to_owned(), "template::render", "range"),
+            ("{{ ten|join }}".to_owned(), "template::syntax", "join"),
+        ] {
+            let found = diagnostic_about(&text);
+            let short = text.get(..40).unwrap_or(&text);
+            let about = format!("{} {:?}", found.message, found.notes);
+            assert!(about.contains(said), "{short}: {about}");
+            if code != "template::syntax" {
+                assert_eq!(found.code, code, "{short}: {about}");
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! The result of a backtest as text.
 
 use backtest::{Backtest, Comparison, Difference, NotDelivered, RuleAlerts};
+use syntax::untrusted::{code, fence, markdown as markdown_text};
 
 use crate::{plural, push_line};
 
@@ -36,9 +37,9 @@ pub fn terminal(result: &Backtest) -> String {
     let (outside, silent): (Vec<Row<'_>>, Vec<Row<'_>>) = silent
         .into_iter()
         .partition(|(_, alerts)| !alerts.is_about_cloudtrail);
-    text.push_str(&named("\nNever fired", &silent));
+    text.push_str(&named("Never fired", &silent));
     text.push_str(&named(
-        "\nNot covered, because they don't match CloudTrail events",
+        "Not covered, because they don't match CloudTrail events",
         &outside,
     ));
     text.push('\n');
@@ -112,7 +113,8 @@ fn span(alerts: &RuleAlerts) -> String {
 }
 
 fn details(rule: &str, alerts: &RuleAlerts) -> String {
-    let mut text = format!("\n{rule}\n");
+    let mut text = "\n".to_owned();
+    push_line(&mut text, rule);
     let mut places: Vec<_> = alerts.places.iter().collect();
     places.sort_by(|(a, x), (b, y)| y.cmp(x).then(a.cmp(b)));
     push_line(&mut text, &format!("  places      {}", top(&places)));
@@ -167,7 +169,9 @@ fn named(title: &str, rules: &[Row<'_>]) -> String {
         return String::new();
     }
     let names: Vec<&str> = rules.iter().map(|(rule, _)| rule.as_str()).collect();
-    format!("{title}: {}\n", names.join(", "))
+    let mut text = "\n".to_owned();
+    push_line(&mut text, &format!("{title}: {}", names.join(", ")));
+    text
 }
 
 fn over_budget(result: &Backtest) -> Vec<Row<'_>> {
@@ -246,7 +250,7 @@ fn unwatched(result: &Backtest) -> Vec<String> {
     let regions: Vec<String> = result
         .unwatched_regions
         .iter()
-        .map(|(region, count)| format!("{} ({count})", region.replace(char::is_control, "?")))
+        .map(|(region, count)| format!("{region} ({count})"))
         .collect();
     let mut lines = vec![format!("no forwarder in: {}", regions.join(", "))];
     let missed: Vec<String> = result
@@ -308,8 +312,12 @@ pub fn markdown(result: &Backtest) -> String {
     for (rule, alerts) in over_budget(result) {
         push_line(
             &mut text,
-            &format!("> **Over budget:** {}\n", budget(rule, alerts)),
+            &format!(
+                "> **Over budget:** {}",
+                markdown_text(&budget(rule, alerts))
+            ),
         );
+        text.push('\n');
     }
     let (fired, silent): (Vec<Row<'_>>, Vec<Row<'_>>) = ranked(result)
         .into_iter()
@@ -320,15 +328,18 @@ pub fn markdown(result: &Backtest) -> String {
     for (rule, alerts) in &fired {
         let busiest = alerts
             .busiest_day()
-            .map_or_else(String::new, |(day, alerts)| format!("{alerts} ({day})"));
+            .map_or_else(String::new, |(day, alerts)| {
+                format!("{alerts} ({})", markdown_text(day))
+            });
         let principal = alerts.principals.first().map_or_else(String::new, |it| {
             format!("{} ({})", code(&it.principal), it.alerts)
         });
         push_line(
             &mut text,
             &format!(
-                "| `{rule}` | {} | {} | {} | {busiest} | {} | {principal} |",
-                alerts.severity,
+                "| {} | {} | {} | {} | {busiest} | {} | {principal} |",
+                code(rule),
+                markdown_text(&alerts.severity),
                 alerts.alerts,
                 a_day(alerts.alerts, result.days),
                 alerts.places.len()
@@ -338,46 +349,31 @@ pub fn markdown(result: &Backtest) -> String {
     let silent: Vec<String> = silent
         .iter()
         .filter(|(_, alerts)| alerts.is_about_cloudtrail)
-        .map(|(rule, _)| format!("`{rule}`"))
+        .map(|(rule, _)| code(rule))
         .collect();
     if !silent.is_empty() {
-        push_line(&mut text, &format!("\nNever fired: {}", silent.join(", ")));
+        text.push('\n');
+        push_line(&mut text, &format!("Never fired: {}", silent.join(", ")));
     }
     text.push_str(&markdown_summary(result));
     text
 }
 
 fn markdown_summary(result: &Backtest) -> String {
-    let mut text = "\n<details><summary>What was read</summary>\n\n```text\n".to_owned();
+    let mut read = String::new();
     for skipped in result.skipped.iter().take(LISTED) {
-        // Backticks in a path can't end the code block early.
-        let path = skipped.path.display().to_string().replace('`', "'");
         push_line(
-            &mut text,
-            &format!("{path} {}", skipped.reason.replace('`', "'")),
+            &mut read,
+            &format!("{} {}", skipped.path.display(), skipped.reason),
         );
     }
     for line in summary(result) {
-        push_line(&mut text, &line);
+        push_line(&mut read, &line);
     }
-    text.push_str("```\n\n</details>\n");
-    text
-}
-
-/// Formats text from a log as code within a table cell, so that it can end neither.
-fn code(text: &str) -> String {
-    let clean: String = text
-        .chars()
-        .map(|c| {
-            if c == '`' || c == '|' || c.is_control() {
-                '_'
-            } else {
-                c
-            }
-        })
-        .take(120)
-        .collect();
-    format!("`{clean}`")
+    format!(
+        "\n<details><summary>What was read</summary>\n\n{}\n</details>\n",
+        fence("text", &read)
+    )
 }
 
 /// The difference between two revisions, in one sentence.
@@ -450,7 +446,8 @@ pub fn comparison_markdown(comparison: &Comparison, before: &str) -> String {
         push_line(
             &mut text,
             &format!(
-                "| `{rule}` | {} | {} | {} | {} | {} |",
+                "| {} | {} | {} | {} | {} | {} |",
+                code(rule),
                 word(difference),
                 number(difference.before),
                 number(difference.after),

@@ -1,7 +1,10 @@
 //! Diagnostics as text with source excerpts, in rustc's style.
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use syntax::{Diagnostic, Severity};
+use std::ops::Range;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet, Title};
+use syntax::untrusted::{line, lines};
+use syntax::{Diagnostic, Severity, SourceLocation};
 
 /// Longest line to show in an excerpt, in bytes. A rule file from a stranger may contain a megabyte
 /// in one line.
@@ -19,7 +22,9 @@ pub fn terminal(diagnostics: &[Diagnostic], color: bool) -> String {
     };
     let mut text = String::new();
     for diagnostic in diagnostics {
-        text.push_str(&renderer.render(&[group(diagnostic)]));
+        let rendered = renderer.render(&[group(diagnostic)]);
+        // Two harmless parts of a line can make a command. Workflow logs have no colors.
+        text.push_str(&if color { rendered } else { lines(&rendered) });
         text.push_str("\n\n");
     }
     if !diagnostics.is_empty() {
@@ -49,60 +54,76 @@ fn group(diagnostic: &Diagnostic) -> Group<'_> {
         Severity::Warning => Level::WARNING,
     };
     let title = level
-        .primary_title(diagnostic.message.as_str())
+        .primary_title(lines(&diagnostic.message))
         .id(diagnostic.code);
     let mut group = match &diagnostic.location {
-        Some(location) if excerpt_is_readable(location) => {
-            let mut annotation =
-                AnnotationKind::Primary.span(location.span.start..location.span.end);
-            if !diagnostic.label.is_empty() {
-                annotation = annotation.label(diagnostic.label.as_str());
-            }
-            title.element(
-                Snippet::source(location.file.text.as_str())
-                    .path(location.file.path.to_string_lossy())
-                    .annotation(annotation),
-            )
-        }
-        Some(location) => {
-            let (line, column) = location.line_column();
-            title.element(
-                annotate_snippets::Origin::path(location.file.path.to_string_lossy())
-                    .line(line)
-                    .char_column(column),
-            )
-        }
+        Some(location) => located(title, location, &diagnostic.label),
         None => Group::with_title(title),
     };
     for note in &diagnostic.notes {
-        group = group.element(Level::NOTE.message(note.as_str()));
+        group = group.element(Level::NOTE.message(lines(note)));
     }
     if let Some(help) = &diagnostic.help {
-        group = group.element(Level::HELP.message(help.as_str()));
+        group = group.element(Level::HELP.message(lines(help)));
     }
     if let Some(fix) = &diagnostic.fix {
-        let text = format!("`check --fix` can fix this: {}", fix.title);
+        let text = format!("`check --fix` can fix this: {}", line(&fix.title));
         group = group.element(Level::HELP.message(text));
     }
     group
 }
 
-/// Whether the span's lines are short enough to show.
-fn excerpt_is_readable(location: &syntax::SourceLocation) -> bool {
+/// Adds the excerpt, or just the position if there is none.
+fn located<'a>(title: Title<'a>, location: &SourceLocation, label: &str) -> Group<'a> {
+    let path = line(&location.file.path.to_string_lossy());
+    if let Some(excerpt) = excerpt(location) {
+        let mut annotation = AnnotationKind::Primary.span(excerpt.span);
+        if !label.is_empty() {
+            annotation = annotation.label(lines(label));
+        }
+        return title.element(
+            Snippet::source(excerpt.text)
+                .line_start(excerpt.first_line)
+                .path(path)
+                .annotation(annotation),
+        );
+    }
+    let (line, column) = location.line_column();
+    title.element(Origin::path(path).line(line).char_column(column))
+}
+
+/// The lines of a location, safe to show. The renderer works through all text that it gets, so it
+/// gets no more than that.
+struct Excerpt {
+    text: String,
+    first_line: usize,
+    /// The location in `text`.
+    span: Range<usize>,
+}
+
+/// `None` if the location is outside of the text, or its lines are too long to show.
+fn excerpt(location: &SourceLocation) -> Option<Excerpt> {
     let text = &location.file.text;
     let (start, end) = (location.span.start, location.span.end);
-    if start > end || end > text.len() {
-        return false;
+    let line_start = text.get(..start)?.rfind('\n').map_or(0, |at| at + 1);
+    let after = text.get(end..)?;
+    let line_end = after.find('\n').map_or(text.len(), |at| end + at);
+    if line_end - line_start > LONGEST_LINE {
+        return None;
     }
-    let line_start = text
-        .get(..start)
-        .and_then(|before| before.rfind('\n'))
-        .map_or(0, |at| at + 1);
-    let line_end = text
-        .get(end..)
-        .and_then(|after| after.find('\n'))
-        .map_or(text.len(), |at| end + at);
-    line_end.saturating_sub(line_start) <= LONGEST_LINE
+    let mut shown = lines(text.get(line_start..start)?);
+    let from = shown.len();
+    shown.push_str(&lines(text.get(start..end)?));
+    let span = from..shown.len();
+    shown.push_str(&lines(text.get(end..line_end)?));
+    if line_end < text.len() {
+        shown.push('\n');
+    }
+    Some(Excerpt {
+        text: shown,
+        first_line: location.line_column().0,
+        span,
+    })
 }
 
 #[cfg(test)]

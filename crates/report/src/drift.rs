@@ -12,6 +12,7 @@ use deployer::ports::ResourceDriftStatus;
 use remedy::Command;
 use serde_json::{Value, json};
 use syntax::Severity;
+use syntax::untrusted::markdown as markdown_text;
 
 use crate::plan::problems;
 use crate::{junit, plural, push_line, sarif};
@@ -64,7 +65,11 @@ pub fn markdown(report: &DriftReport) -> String {
     for problem in &report.plan.problems {
         push_line(
             &mut text,
-            &format!("- **{}**: {}", problem.message, problem.fix),
+            &format!(
+                "- **{}**: {}",
+                markdown_text(&problem.message),
+                markdown_text(&problem.fix.to_string())
+            ),
         );
     }
     let (differences, more) = listed(&report.differences);
@@ -74,26 +79,35 @@ pub fn markdown(report: &DriftReport) -> String {
             let mut entry = format!(
                 "- `{}` {}\n",
                 difference.code.id(),
-                inline(&headline(difference))
+                markdown_text(&headline(difference))
             );
             for line in details(difference) {
-                push_line(&mut entry, &format!("  - {}", inline(&line)));
+                push_line(&mut entry, &format!("  - {}", markdown_text(&line)));
             }
-            push_line(&mut entry, &format!("  - help: {}", difference.fix));
+            let fix = markdown_text(&difference.fix.to_string());
+            push_line(&mut entry, &format!("  - help: {fix}"));
             entry
         })
-        .chain(more.into_iter().map(|line| format!("- {line}\n")))
+        .chain(
+            more.into_iter()
+                .map(|line| format!("- {}\n", markdown_text(&line))),
+        )
         .chain(
             unchecked(&report.unchecked)
                 .into_iter()
-                .map(|line| format!("- unchecked: {}\n", inline(&line))),
+                .map(|line| format!("- unchecked: {}\n", markdown_text(&line))),
         )
         .chain(
             settled(&report.settled)
                 .into_iter()
-                .map(|line| format!("- settled: {}\n", inline(&line))),
+                .map(|line| format!("- settled: {}\n", markdown_text(&line))),
         )
-        .chain(report.notes.iter().map(|note| format!("- note: {note}\n")));
+        .chain(
+            report
+                .notes
+                .iter()
+                .map(|note| format!("- note: {}\n", markdown_text(note))),
+        );
     let mut left_out = 0;
     for entry in entries {
         if left_out > 0 || text.len() + entry.len() > LONGEST_PAGE {
@@ -456,24 +470,4 @@ fn short(value: &str) -> String {
     }
     let start: String = value.chars().take(LONGEST).collect();
     format!("{start}…")
-}
-
-/// Escapes text for one line of Markdown. Account names and property values come from other people
-/// and may contain anything.
-fn inline(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '\n' | '\r' => safe.push(' '),
-            // Escape HTML, links, mentions and tables; other Markdown only changes the typeface.
-            '<' => safe.push_str("&lt;"),
-            '@' => safe.push_str("&#64;"),
-            '[' | ']' | '`' | '*' | '|' | '\\' => {
-                safe.push('\\');
-                safe.push(letter);
-            }
-            other => safe.push(other),
-        }
-    }
-    safe
 }

@@ -6,7 +6,7 @@ use rules::{Exception, Response, Rule, run_tests};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{plural, push_line};
+use crate::{plural, push_line, push_lines};
 
 /// A rule as it is deployed.
 #[derive(Clone, Debug, Serialize)]
@@ -108,104 +108,129 @@ impl Explained {
 /// The explanation for a terminal.
 pub fn text(explained: &Explained) -> String {
     let mut text = String::new();
-    let mut line = |line: &str| push_line(&mut text, line);
-    line(&format!("{}: {}", explained.rule, explained.title));
-    line(&format!(
-        "{}, {}{}",
-        explained.severity,
-        explained.status,
-        if explained.is_deployed {
-            ""
-        } else {
-            ", not deployed"
-        }
-    ));
+    push_line(
+        &mut text,
+        &format!("{}: {}", explained.rule, explained.title),
+    );
+    push_line(
+        &mut text,
+        &format!(
+            "{}, {}{}",
+            explained.severity,
+            explained.status,
+            if explained.is_deployed {
+                ""
+            } else {
+                ", not deployed"
+            }
+        ),
+    );
     let with = if explained.written_event_pattern.is_some() {
         ", with the exceptions"
     } else {
         ""
     };
-    line(&format!("\nEvent pattern{with}"));
-    line(&indented(&format!("{:#}", explained.event_pattern)));
+    heading(&mut text, &format!("Event pattern{with}"));
+    push_lines(
+        &mut text,
+        &indented(&format!("{:#}", explained.event_pattern)),
+    );
     for (name, expires) in &explained.exceptions {
-        line(&format!("  exception `{name}` until {expires}"));
+        push_line(&mut text, &format!("  exception `{name}` until {expires}"));
     }
-    line("\nWhere it runs");
+    heading(&mut text, "Where it runs");
     match &explained.carriers {
         None => {
-            line(&format!(
-                "  unknown until the project compiles; {} shows why it doesn't",
-                remedy::Command::Check
-            ));
+            push_line(
+                &mut text,
+                &format!(
+                    "  unknown until the project compiles; {} shows why it doesn't",
+                    remedy::Command::Check
+                ),
+            );
         }
         Some(carriers) if carriers.is_empty() => {
-            line("  nowhere");
+            push_line(&mut text, "  nowhere");
         }
         Some(carriers) => {
             for carrier in carriers {
-                line(&indented(&carrier_text(explained, carrier)));
+                for line in carrier_lines(explained, carrier) {
+                    push_line(&mut text, &format!("  {line}"));
+                }
             }
         }
     }
     if explained.alert.is_some() && explained.carriers.is_some() {
-        line("\nSubscribers");
+        heading(&mut text, "Subscribers");
         if explained.topics.is_empty() {
-            line("  no topic receives this severity");
+            push_line(&mut text, "  no topic receives this severity");
         }
         for NamedTopic { topic_name, topic } in &explained.topics {
-            line(&format!("  topic {topic_name}"));
+            push_line(&mut text, &format!("  topic {topic_name}"));
             for subscription in &topic.subscriptions {
                 let protocol = format!("{:?}", subscription.protocol).to_lowercase();
-                line(&format!("    {protocol}: {}", subscription.endpoint));
+                push_line(
+                    &mut text,
+                    &format!("    {protocol}: {}", subscription.endpoint),
+                );
             }
             if topic.subscriptions.is_empty() {
-                line("    no subscriptions");
+                push_line(&mut text, "    no subscriptions");
             }
         }
     }
-    if let Some(Response::StartInstance {
-        instance,
-        tag_key,
-        tag_value,
-    }) = &explained.response
-    {
-        line("\nResponse");
-        line(&format!(
-            "  starts the instance at {instance} again if it has the tag {tag_key}={tag_value}"
-        ));
+    if let Some(response) = &explained.response {
+        heading(&mut text, "Response");
+        push_line(&mut text, &response_text(response));
     }
-    line("\nSizes");
+    heading(&mut text, "Sizes");
     for size in &explained.sizes {
-        line(&format!("  {} of {} {}", size.used, size.quota, size.what));
+        push_line(
+            &mut text,
+            &format!("  {} of {} {}", size.used, size.quota, size.what),
+        );
     }
     if let Some(alert) = &explained.alert {
-        line(&format!("\nIts alert on the test \"{}\"", alert.test));
-        line(&indented(alert.text.trim()));
+        heading(
+            &mut text,
+            &format!("Its alert on the test \"{}\"", alert.test),
+        );
+        push_lines(&mut text, &indented(alert.text.trim()));
     }
     text
 }
 
+fn response_text(response: &Response) -> String {
+    let Response::StartInstance {
+        instance,
+        tag_key,
+        tag_value,
+    } = response;
+    format!("  starts the instance at {instance} again if it has the tag {tag_key}={tag_value}")
+}
+
 /// A resource that implements the rule, in a few lines.
-fn carrier_text(explained: &Explained, carrier: &Carrier) -> String {
-    let mut text = format!("{} {}", carrier.kind, carrier.resource);
-    if let Some(state) = &carrier.state {
-        text.push_str(&format!(" ({state})"));
-    }
-    text.push_str(&format!("\n  stack set {}", carrier.stack_set));
-    text.push_str(&format!("\n  {}", target_text(&carrier.targets)));
+fn carrier_lines(explained: &Explained, carrier: &Carrier) -> Vec<String> {
+    let state = carrier.state.as_ref();
+    let state = state.map(|state| format!(" ({state})")).unwrap_or_default();
+    let mut lines = vec![
+        format!("{} {}{state}", carrier.kind, carrier.resource),
+        format!("  stack set {}", carrier.stack_set),
+        format!("  {}", target_text(&carrier.targets)),
+    ];
     let others = carrier.rules.len().saturating_sub(1);
     if let Some(pattern) = &carrier.pattern
         && others > 0
     {
-        text.push_str(&format!(
-            "\n  shared with {}; pattern of {} characters",
+        lines.push(format!(
+            "  shared with {}; pattern of {} characters",
             plural(others, "other rule"),
             pattern.chars().count()
         ));
     } else if carrier.pattern.is_some() && carrier.rules == [explained.rule.clone()] {
-        text.push_str("\n  used by this rule only");
+        lines.push("  used by this rule only".to_owned());
     }
-    text
+    lines
 }
 
 fn target_text(targets: &Targets) -> String {
@@ -228,6 +253,12 @@ fn target_text(targets: &Targets) -> String {
         ));
     }
     parts.join("; ")
+}
+
+/// Appends an empty line and a heading.
+fn heading(text: &mut String, heading: &str) {
+    text.push('\n');
+    push_line(text, heading);
 }
 
 fn indented(text: &str) -> String {

@@ -2,6 +2,7 @@
 //!
 //! <https://docs.github.com/en/actions/reference/workflow-commands-for-github-actions>
 
+use syntax::untrusted::{line as line_of, lines};
 use syntax::{Diagnostic, SourceLocation, Span};
 
 /// One workflow command per diagnostic, one per line.
@@ -23,7 +24,7 @@ fn line(diagnostic: &Diagnostic) -> String {
         let (end_line, end_column) = end.line_column();
         properties.push(format!(
             "file={}",
-            property(&location.file.path.to_string_lossy())
+            property(&line_of(&location.file.path.to_string_lossy()))
         ));
         properties.push(format!("line={line}"));
         // GitHub accepts columns only if the diagnostic starts and ends on the same line.
@@ -34,14 +35,14 @@ fn line(diagnostic: &Diagnostic) -> String {
         }
     }
     properties.push(format!("title={}", property(diagnostic.code)));
-    let mut message = diagnostic.message.clone();
+    let mut message = lines(&diagnostic.message);
     for note in &diagnostic.notes {
         message.push('\n');
-        message.push_str(note);
+        message.push_str(&lines(note));
     }
     if let Some(help) = &diagnostic.help {
         message.push_str("\nhelp: ");
-        message.push_str(help);
+        message.push_str(&lines(help));
     }
     format!(
         "::{} {}::{}",
@@ -78,7 +79,7 @@ mod tests {
         assert_eq!(
             diagnostics(&[diagnostic]),
             "::error file=rules/a%2Cb.yaml,line=2,col=1,endColumn=4,title=rule%3A%3Aunknown-field::\
-             100 %25 wrong%0A::error::no%0Ahelp: did you mean `id`?\n"
+             100 %25 wrong%0A\\::error::no%0Ahelp: did you mean `id`?\n"
         );
         assert_eq!(
             diagnostics(&[Diagnostic::warning("library::empty", "no rule")]),

@@ -4,6 +4,9 @@
 //! run or verification. This crate renders such a value as text for a terminal, Markdown for a pull
 //! request, JSON, SARIF or GitHub annotations. It prints nothing and decides nothing.
 //!
+//! Reports quote strangers: names of files and accounts, reasons of failures, values of events. Every
+//! line goes through [`syntax::untrusted`], so a value stays on its line and does nothing there.
+//!
 //! # Example
 //!
 //! ```
@@ -32,6 +35,8 @@ pub mod proof;
 pub mod sarif;
 pub mod verify;
 
+use syntax::untrusted;
+
 /// `1 rule`, `2 rules`; nouns that end in `s` get `es`.
 pub fn plural(count: usize, noun: &str) -> String {
     if count == 1 {
@@ -42,8 +47,15 @@ pub fn plural(count: usize, noun: &str) -> String {
     }
 }
 
-/// Appends a line and a newline.
+/// Appends one line, whatever the values in it contain.
 pub(crate) fn push_line(text: &mut String, line: &str) {
-    text.push_str(line);
+    text.push_str(&untrusted::line(line));
     text.push('\n');
+}
+
+/// Appends lines.
+pub(crate) fn push_lines(text: &mut String, lines: &str) {
+    for line in lines.lines() {
+        push_line(text, line);
+    }
 }

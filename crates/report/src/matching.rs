@@ -70,9 +70,8 @@ impl Matched {
     /// The event's own fields, without verdicts.
     pub fn of(event: &Value) -> Self {
         let text = |value: Option<&Value>| {
-            let text = value.and_then(Value::as_str).unwrap_or_default();
-            // Control characters would affect the terminal.
-            text.replace(char::is_control, "?")
+            let text = value.and_then(Value::as_str);
+            text.unwrap_or_default().to_owned()
         };
         let field = |name: &str| text(event.get(name));
         let call = text(event.pointer("/detail/eventName"));

@@ -2,7 +2,9 @@
 
 use deployer::permissions::{Command, Policy};
 
-use crate::push_line;
+use syntax::untrusted::{fence, markdown as markdown_text};
+
+use crate::{push_line, push_lines};
 
 /// What the policies of a deployment leave out, on purpose.
 const NOTES: [&str; 3] = [
@@ -21,7 +23,8 @@ pub fn terminal(command: Command, policies: &[Policy]) -> String {
             &mut text,
             &format!("# {}: for {}", policy.name, policy.holder),
         );
-        push_line(&mut text, &format!("{:#}\n", policy.document));
+        push_lines(&mut text, &format!("{:#}", policy.document));
+        text.push('\n');
     }
     for note in notes(command) {
         push_line(&mut text, &format!("# {note}"));
@@ -35,9 +38,15 @@ pub fn markdown(command: Command, policies: &[Policy]) -> String {
     for policy in policies {
         push_line(
             &mut text,
-            &format!("**{}**, for {}\n", policy.name, policy.holder),
+            &format!(
+                "**{}**, for {}",
+                markdown_text(&policy.name),
+                markdown_text(&policy.holder)
+            ),
         );
-        push_line(&mut text, &format!("```json\n{:#}\n```\n", policy.document));
+        text.push('\n');
+        text.push_str(&fence("json", &format!("{:#}", policy.document)));
+        text.push('\n');
     }
     for note in notes(command) {
         push_line(&mut text, &format!("- {note}"));

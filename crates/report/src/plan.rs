@@ -8,6 +8,7 @@ use deployer::plan::{
     StackSetPlan,
 };
 use deployer::ports::Location;
+use syntax::untrusted::{code, markdown as markdown_text};
 
 use crate::{plural, push_line};
 
@@ -38,8 +39,7 @@ pub fn terminal(plan: &Plan) -> String {
         lines.extend(rules(&stack.rules));
     }
     for line in lines {
-        text.push_str(&line);
-        text.push('\n');
+        push_line(&mut text, &line);
     }
     let changes = plan.rules();
     for change in changes.iter().take(RULES) {
@@ -136,18 +136,16 @@ fn estimate(plan: &Plan) -> String {
 /// The plan for a pull request comment.
 pub fn markdown(plan: &Plan) -> String {
     let mut text = format!(
-        "### Plan for organization `{}`\n\n{}\n",
-        plan.organization,
+        "### Plan for organization {}\n\n{}\n",
+        code(&plan.organization),
         summary(plan)
     );
     if !plan.pinned_regions.is_empty() {
-        push_line(&mut text, &format!("\n{}", pinned(plan)));
+        text.push('\n');
+        push_line(&mut text, &markdown_text(&pinned(plan)));
     }
     for problem in &plan.problems {
-        push_line(
-            &mut text,
-            &format!("\n> **{}**\n> {}", problem.message, problem.fix),
-        );
+        markdown_problem(problem, &mut text);
     }
     if plan.is_empty() {
         return text;
@@ -159,13 +157,13 @@ pub fn markdown(plan: &Plan) -> String {
         push_line(
             &mut text,
             &format!(
-                "| {} | stack set `{}` | {} | {} | {} | {} |",
+                "| {} | stack set {} | {} | {} | {} | {} |",
                 set.change.word(),
-                set.name,
+                code(&set.name),
                 set.add.len(),
                 set.update.len(),
                 set.remove.len(),
-                explanation(&set.change).trim_start_matches(": ")
+                markdown_text(explanation(&set.change).trim_start_matches(": "))
             ),
         );
     }
@@ -177,11 +175,11 @@ pub fn markdown(plan: &Plan) -> String {
         push_line(
             &mut text,
             &format!(
-                "| {} | stack `{}` in {} | | | | {} |",
+                "| {} | stack {} in {} | | | | {} |",
                 stack.change.word(),
-                stack.name,
-                stack.location,
-                explanation(&stack.change).trim_start_matches(": ")
+                code(&stack.name),
+                markdown_text(&stack.location.to_string()),
+                markdown_text(explanation(&stack.change).trim_start_matches(": "))
             ),
         );
     }
@@ -194,16 +192,16 @@ pub fn markdown(plan: &Plan) -> String {
         push_line(
             &mut text,
             &format!(
-                "- rule `{}` {}{}, in {}",
-                change.rule,
+                "- rule {} {}{}, in {}",
+                code(&change.rule),
                 change.change.word(),
-                details(change),
+                markdown_text(&details(change)),
                 scope(plan)
             ),
         );
     }
     for it in &plan.moves {
-        push_line(&mut text, &format!("- {}", moved(it)));
+        push_line(&mut text, &format!("- {}", markdown_text(&moved(it))));
     }
     let blocked: Vec<&BlockedLocation> = plan
         .stack_sets
@@ -214,7 +212,7 @@ pub fn markdown(plan: &Plan) -> String {
         text.push('\n');
     }
     for line in blocked_locations(&blocked) {
-        push_line(&mut text, &format!("- {line}"));
+        push_line(&mut text, &format!("- {}", markdown_text(&line)));
     }
     let left = plan
         .stack_sets
@@ -229,30 +227,37 @@ pub fn markdown(plan: &Plan) -> String {
         text.push('\n');
     }
     for line in lines {
-        push_line(&mut text, &format!("- {line}"));
+        push_line(&mut text, &format!("- {}", markdown_text(&line)));
     }
     if plan.problems.is_empty() {
-        push_line(&mut text, &format!("\n{}", estimate(plan)));
+        text.push('\n');
+        push_line(&mut text, &estimate(plan));
     }
     text
+}
+
+fn markdown_problem(problem: &Problem, text: &mut String) {
+    let (message, fix) = (&problem.message, problem.fix.to_string());
+    text.push('\n');
+    push_line(text, &format!("> **{}**", markdown_text(message)));
+    push_line(text, &format!("> {}", markdown_text(&fix)));
 }
 
 /// One table per changed stack set: what happens in each Region.
 fn markdown_regions(plan: &Plan, text: &mut String) {
     for set in plan.stack_sets.iter().filter(|set| !set.is_unchanged()) {
-        push_line(
-            text,
-            &format!(
-                "\n`{}` by Region\n\n| Region | add | update | remove | repair | blocked | unchanged |\n\
-                 |---|---:|---:|---:|---:|---:|---:|",
-                set.name
-            ),
+        text.push('\n');
+        push_line(text, &format!("{} by Region", code(&set.name)));
+        text.push_str(
+            "\n| Region | add | update | remove | repair | blocked | unchanged |\n\
+             |---|---:|---:|---:|---:|---:|---:|\n",
         );
         for (region, cells) in set.matrix() {
             push_line(
                 text,
                 &format!(
-                    "| {region} | {} | {} | {} | {} | {} | {} |",
+                    "| {} | {} | {} | {} | {} | {} | {} |",
+                    markdown_text(region),
                     cells.create,
                     cells.update,
                     cells.delete,

@@ -1,6 +1,7 @@
 //! The result of a preflight as text.
 
 use deployer::preflight::{Check, CheckState, Preflight};
+use syntax::untrusted::markdown as markdown_text;
 
 use crate::{plural, push_line};
 
@@ -36,13 +37,14 @@ pub fn markdown(found: &Preflight) -> String {
             &format!(
                 "| {} | {} | {} | {} |",
                 word(check.state),
-                check.what,
-                check.message.replace('|', "\\|"),
-                fix.replace('|', "\\|")
+                markdown_text(&check.what),
+                markdown_text(&check.message),
+                markdown_text(&fix)
             ),
         );
     }
-    push_line(&mut text, &format!("\n{}", summary(found)));
+    text.push('\n');
+    push_line(&mut text, &summary(found));
     text
 }
 

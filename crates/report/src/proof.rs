@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use compiler::organization::Topology;
 use deployer::BrokenLink;
 use deployer::proof::{Link, LinkState, LocationProof, ProofOutcome, ProofReport};
+use syntax::untrusted::line;
 
 use crate::{plural, push_line};
 
@@ -34,9 +35,11 @@ pub fn terminal(report: &ProofReport) -> String {
     for name in &report.unmatched {
         push_line(
             &mut text,
-            &format!(
-                "broken link: {name} is not a watched account or Region\n  help: correct the argument, or watch it in the organization file"
-            ),
+            &format!("broken link: {name} is not a watched account or Region"),
+        );
+        push_line(
+            &mut text,
+            "  help: correct the argument, or watch it in the organization file",
         );
     }
     text.push('\n');
@@ -46,8 +49,17 @@ pub fn terminal(report: &ProofReport) -> String {
 
 /// Rules that differ from their templates, for a terminal.
 pub fn drift(rules: &[BrokenLink]) -> String {
+    links("drift", rules)
+}
+
+/// Broken links of the alert chain, for a terminal.
+pub fn broken_links(all: &[BrokenLink]) -> String {
+    links("broken link", all)
+}
+
+fn links(word: &str, all: &[BrokenLink]) -> String {
     let mut text = String::new();
-    for line in grouped("drift", rules.iter()) {
+    for line in grouped(word, all.iter()) {
         push_line(&mut text, &line);
     }
     text
@@ -73,7 +85,7 @@ pub fn summary(report: &ProofReport, calls: u64) -> String {
         [] => "No topic of alerts was compared, and nothing was published to one.".to_owned(),
         topics => format!(
             "Nothing was published to {}; their policies, keys, subscriptions and filters were read.",
-            topics.join(", ")
+            line(&topics.join(", "))
         ),
     };
     let cloudtrail = if report.cloudtrail || report.topology == Topology::Local {
@@ -188,13 +200,11 @@ fn grouped<'a>(word: &str, links: impl Iterator<Item = &'a BrokenLink>) -> Vec<S
         if more > 0 {
             places.push_str(&format!(" and {more} more"));
         }
-        // AWS quotes names and events that others chose.
-        let message = first.message.replace(char::is_control, "?");
-        lines.push(format!("{word}: {} ({places}): {message}", first.link));
         lines.push(format!(
-            "  help: {}",
-            first.fix.to_string().replace(char::is_control, "?")
+            "{word}: {} ({places}): {}",
+            first.link, first.message
         ));
+        lines.push(format!("  help: {}", first.fix));
     }
     lines
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use deployer::verify::{Case, CaseKind, Hop, HopOutcome, VerifyReport};
+use syntax::untrusted::line;
 
 use crate::{plural, push_line};
 
@@ -23,9 +24,10 @@ pub fn terminal(report: &VerifyReport) -> String {
             .filter(|case| case.kind == CaseKind::Positive)
             .find_map(|case| case.alerts.first());
         if let Some(alert) = alert {
+            text.push('\n');
             push_line(
                 &mut text,
-                &format!("\n{rule} -> {} to {}:", alert.protocol, alert.endpoint),
+                &format!("{rule} -> {} to {}:", alert.protocol, alert.endpoint),
             );
             for line in alert.body.lines() {
                 push_line(&mut text, &format!("  {line}"));
@@ -109,8 +111,8 @@ pub fn hop(hop: &Hop) -> String {
         Some(detail) if !detail.is_empty() => format!(": {detail}"),
         _ => String::new(),
     };
-    format!(
+    line(&format!(
         "{word:<8} {} {}  {}{detail}",
         hop.account, hop.region, hop.link
-    )
+    ))
 }

@@ -58,7 +58,7 @@ pub use model::{
     Budget, Exception, ImportedFrom, Message, Origin, Response, Rule, RuleTest, Severity, Status,
     UNFINISHED, UnknownSeverity,
 };
-pub use read::folder::{SCHEMA_FILE, sources};
+pub use read::folder::{MAX_DIAGNOSTICS, SCHEMA_FILE, sources};
 pub use read::rule::is_id;
 pub use read::shape::{format, schema};
 pub use source_pin::pins_source;

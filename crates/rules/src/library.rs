@@ -60,12 +60,8 @@ pub fn load(directory: &Path, options: &Options) -> Library {
         return library;
     }
     let mut fixtures = Fixtures::new(directory);
-    let mut unreadable = Vec::new();
-    let files = paths
-        .iter()
-        .filter_map(|path| folder::read(path, &mut unreadable));
-    gather(&mut library, files, &mut fixtures, *options);
-    library.diagnostics.append(&mut unreadable);
+    let files = folder::read(&paths, &mut library.diagnostics);
+    gather(&mut library, files.into_iter(), &mut fixtures, *options);
     sort(&mut library.diagnostics);
     library
 }
@@ -84,13 +80,18 @@ pub fn check_file(file: &Arc<SourceFile>, directory: &Path, options: &Options) -
 
 fn gather(
     library: &mut Library,
-    files: impl Iterator<Item = Arc<SourceFile>>,
+    mut files: impl ExactSizeIterator<Item = Arc<SourceFile>>,
     fixtures: &mut Fixtures,
     options: Options,
 ) {
     let mut ids: BTreeMap<String, SourceLocation> = BTreeMap::new();
     let mut allowances = Vec::new();
-    for file in files {
+    while let Some(file) = files.next() {
+        if library.diagnostics.len() >= folder::MAX_DIAGNOSTICS {
+            let unchecked = folder::unchecked(files.len() + 1);
+            library.diagnostics.push(unchecked);
+            break;
+        }
         let linted = lint::check(read::file(&file, fixtures), options.today);
         library.diagnostics.extend(linted.diagnostics);
         if linted.rule.is_some() {

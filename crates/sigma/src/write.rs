@@ -69,19 +69,11 @@ fn clean(text: &str, limit: usize) -> String {
             c if c.is_whitespace() => ' ',
             c => c,
         })
-        .filter(|c| !is_invisible(*c))
+        .filter(|c| !syntax::untrusted::is_deceptive(*c))
         .collect();
     let text = text.replace("{{", "{ {").replace("${", "$ {");
     let words: Vec<&str> = text.split_whitespace().collect();
     shortened(&words.join(" "), limit)
-}
-
-fn is_invisible(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
-        )
 }
 
 fn shortened(text: &str, limit: usize) -> String {

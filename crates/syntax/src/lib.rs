@@ -14,6 +14,8 @@
 //! - [`comments`]: comments with their positions;
 //! - [`Fix`], [`Edit`]: the correction for a diagnostic, as text edits;
 //! - [`write_entry`]: value to text; [`format()`]: text to formatted text;
+//! - [`files`]: files of strangers, read and written with limits;
+//! - [`untrusted`]: text of strangers, made safe to show;
 //! - [`nearest`]: what a misspelled word probably means;
 //! - [`Shape`]: the fields of a format, and its JSON Schema.
 //!
@@ -43,6 +45,7 @@
 
 mod comment;
 mod diagnostic;
+pub mod files;
 mod fix;
 mod format;
 mod parse;
@@ -51,6 +54,7 @@ mod shape;
 mod source;
 mod suggest;
 mod tree;
+pub mod untrusted;
 mod write;
 
 pub use comment::{Comment, comments};

@@ -193,7 +193,7 @@ fn print(
                 text.push_str(&report::backtest::comparison_markdown(comparison, with));
             }
             text.push_str(&report::backtest::markdown(result));
-            environment.print(&text)
+            environment.print_document(&text)
         }
     }
 }

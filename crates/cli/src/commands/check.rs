@@ -58,7 +58,9 @@ pub(crate) fn run(invocation: &Invocation<'_>, check: CheckArguments) -> Result<
             &project.diagnostics,
             &lint_pages(),
         ))?,
-        Format::Github => environment.print(&report::github::diagnostics(&project.diagnostics))?,
+        Format::Github => {
+            environment.print_document(&report::github::diagnostics(&project.diagnostics))?;
+        }
         Format::Text | Format::Markdown | Format::Junit => {
             invocation.print_diagnostics(&project)?;
             let mut line = format!(
@@ -96,13 +98,20 @@ struct Mutations {
     refused: usize,
     /// Rule id and a description of the change.
     survived: Vec<(String, String)>,
+    /// Ids of rules that would have taken too much work.
+    untried: Vec<String>,
 }
 
 impl Mutations {
     fn of(rules: &[Rule]) -> Self {
         let mut found = Self::default();
+        let mut work = rules::mutation::MAX_WORK;
         for rule in rules {
-            for mutant in rules::mutation::mutants(rule) {
+            let Some(mutants) = rules::mutation::mutants(rule, &mut work) else {
+                found.untried.push(rule.id.clone());
+                continue;
+            };
+            for mutant in mutants {
                 match mutant.fate {
                     Fate::Tested => found.tested += 1,
                     Fate::Refused => found.refused += 1,
@@ -129,6 +138,13 @@ impl fmt::Display for Mutations {
         )?;
         for (rule, change) in &self.survived {
             write!(f, "\n  {rule}: {change}")?;
+        }
+        if !self.untried.is_empty() {
+            write!(
+                f,
+                "\nnot tried, because it would take too much work: {}",
+                self.untried.join(", ")
+            )?;
         }
         Ok(())
     }

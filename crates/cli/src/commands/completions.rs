@@ -12,6 +12,6 @@ pub(crate) fn run(environment: &Environment, shell: Shell) -> Result<Exit> {
     // Buffered, because clap_complete panics if the reader closes the pipe.
     let mut script = Vec::new();
     clap_complete::generate(shell, &mut Arguments::command(), "gizmos", &mut script);
-    environment.print(&String::from_utf8_lossy(&script))?;
+    environment.print_document(&String::from_utf8_lossy(&script))?;
     Ok(Exit::Done)
 }

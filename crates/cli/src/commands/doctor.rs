@@ -34,7 +34,9 @@ pub(crate) async fn run(invocation: &Invocation<'_>, target: &Target) -> Result<
             let found = deployer::preflight::thorough(&connection.cloud, &compiled.bundle).await;
             match invocation.format {
                 Format::Json => environment.print_json(&found)?,
-                Format::Markdown => environment.print(&report::preflight::markdown(&found))?,
+                Format::Markdown => {
+                    environment.print_document(&report::preflight::markdown(&found))?;
+                }
                 _ => {
                     environment.print(&report::preflight::terminal(&found))?;
                     environment.print(&connection.calls_line().await?)?;

@@ -46,8 +46,8 @@ pub(crate) async fn run(
                     let organization = &compiled.project.organization_file;
                     environment.print_json(&report::drift::sarif(&drift, &files, organization))?;
                 }
-                Format::Junit => environment.print(&report::drift::junit(&drift))?,
-                Format::Markdown => environment.print(&report::drift::markdown(&drift))?,
+                Format::Junit => environment.print_document(&report::drift::junit(&drift))?,
+                Format::Markdown => environment.print_document(&report::drift::markdown(&drift))?,
                 Format::Json => environment.print_json(&drift)?,
             }
             Ok(match drift.outcome() {

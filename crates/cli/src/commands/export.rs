@@ -1,6 +1,6 @@
 //! The command `export`: converts rule files into other formats.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use report::plural;
 use rules::Rule;
 use sigma::Exported;
@@ -8,6 +8,7 @@ use syntax::Diagnostic;
 
 use crate::arguments::{Format, SigmaExportArguments};
 use crate::exit::Exit;
+use crate::files;
 use crate::invocation::Invocation;
 
 pub(crate) fn sigma(invocation: &Invocation<'_>, arguments: &SigmaExportArguments) -> Result<Exit> {
@@ -21,12 +22,9 @@ pub(crate) fn sigma(invocation: &Invocation<'_>, arguments: &SigmaExportArgument
         }
     }
     if let Some(out) = &arguments.out {
-        std::fs::create_dir_all(environment.resolve(out))
-            .with_context(|| format!("could not create {}", out.display()))?;
         for (rule, result) in &exported {
             let path = out.join(format!("{}.yml", rule.id.replace('-', "_")));
-            std::fs::write(environment.resolve(&path), &result.text)
-                .with_context(|| format!("could not write {}", path.display()))?;
+            files::write(environment, &path, &result.text)?;
         }
     }
     environment.relate(&mut diagnostics);
@@ -72,7 +70,7 @@ fn print(
     }
     if with_text {
         let texts: Vec<&str> = exported.iter().map(|(_, it)| it.text.as_str()).collect();
-        environment.print(&texts.join("---\n"))?;
+        environment.print_document(&texts.join("---\n"))?;
     }
     for (rule, result) in exported {
         for loss in &result.losses {

@@ -61,7 +61,7 @@ fn standard_input(environment: &Environment) -> Result<Exit> {
     let mut formatted = Formatted::default();
     match rules::format(&source) {
         Ok(text) => {
-            environment.print(&text)?;
+            environment.print_document(&text)?;
             return Ok(Exit::Done);
         }
         Err(Unformatted::Diagnostics(diagnostics)) => formatted.diagnostics = diagnostics,

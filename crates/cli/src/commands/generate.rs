@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde_json::Value;
 
 use crate::arguments::GenerateMode;
 use crate::exit::Exit;
+use crate::files;
 use crate::invocation::Invocation;
 use crate::project::Files;
 
@@ -56,12 +57,12 @@ pub(crate) fn run(invocation: &Invocation<'_>, mode: GenerateMode) -> Result<Exi
     for page in pages(invocation.files()) {
         let shown = environment.shown(&page.path);
         let shown = shown.display();
-        let current = std::fs::read_to_string(&page.path).is_ok_and(|text| text == page.text);
+        let current =
+            syntax::files::read(&page.path, page.text.len()).is_ok_and(|text| text == page.text);
         match mode {
             _ if current => environment.print(&format!("{shown} is up to date"))?,
             GenerateMode::Write => {
-                std::fs::write(&page.path, &page.text)
-                    .with_context(|| format!("could not write {shown}"))?;
+                files::write(environment, &page.path, &page.text)?;
                 environment.print(&format!("{shown} written"))?;
             }
             GenerateMode::Check => {

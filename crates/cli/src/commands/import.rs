@@ -164,11 +164,8 @@ fn written(
         }
     }
     if !arguments.dry_run {
-        std::fs::create_dir_all(environment.resolve(out))
-            .with_context(|| format!("could not create {}", out.display()))?;
         for (rule, target) in imported.rules.iter().zip(&paths) {
-            std::fs::write(environment.resolve(target), &rule.text)
-                .with_context(|| format!("could not write {}", target.display()))?;
+            files::write(environment, target, &rule.text)?;
         }
     }
     Ok(Outcome {

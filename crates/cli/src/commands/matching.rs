@@ -140,8 +140,7 @@ impl Judge<'_> {
         let watched = self.watched?;
         (!watched.iter().any(|it| it == region)).then(|| {
             format!(
-                "no forwarder in {}, which isn't one of the organization file's `regions`",
-                region.replace(char::is_control, "?")
+                "no forwarder in {region}, which isn't one of the organization file's `regions`"
             )
         })
     }

@@ -9,12 +9,13 @@ use anyhow::{Context, Result};
 use report::plural;
 use rules::{Draft, Rule};
 use serde_json::{Value, json};
-use syntax::Diagnostic;
+use syntax::{Diagnostic, untrusted};
 
 use crate::arguments::{Format, NewArguments};
 use crate::environment::Environment;
 use crate::events;
 use crate::exit::Exit;
+use crate::files;
 use crate::invocation::Invocation;
 
 /// Maximum events of a file to list as choices.
@@ -102,8 +103,8 @@ fn start(invocation: &Invocation<'_>, arguments: &NewArguments) -> Result<Result
             )));
         }
     }
-    write(&fixture, &draft.fixture)?;
-    write(&rule, &draft.rule)?;
+    write(environment, &fixture, &draft.fixture)?;
+    write(environment, &rule, &draft.rule)?;
     let (rule, fixture) = (environment.shown(&rule), environment.shown(&fixture));
     let diagnostics = files
         .library()
@@ -150,8 +151,8 @@ fn chosen(
                 refusal.push_str(&format!(
                     "\n  {:>3}  {} ({})",
                     index + 1,
-                    what.unwrap_or("no event").escape_debug(),
-                    source.unwrap_or("no source").escape_debug()
+                    untrusted::line(what.unwrap_or("no event")),
+                    untrusted::line(source.unwrap_or("no source"))
                 ));
             }
             if count > MAX_LISTED {
@@ -206,9 +207,11 @@ fn is_folder_character(c: char) -> bool {
 }
 
 /// Writes a file that must not exist yet.
-fn write(path: &Path, text: &str) -> Result<()> {
+fn write(environment: &Environment, path: &Path, text: &str) -> Result<()> {
     let shown = || format!("could not write {}", path.display());
     if let Some(folder) = path.parent() {
+        let boundary = files::boundary(environment, path).unwrap_or(folder);
+        syntax::files::stay_inside(boundary, folder).with_context(shown)?;
         std::fs::create_dir_all(folder).with_context(shown)?;
     }
     OpenOptions::new()

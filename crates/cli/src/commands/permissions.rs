@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use deployer::permissions::{Command, Policy, Setting, policies};
 use serde_json::json;
 
 use crate::arguments::Format;
 use crate::exit::Exit;
+use crate::files;
 use crate::invocation::Invocation;
 
 pub(crate) fn run(
@@ -42,7 +43,7 @@ pub(crate) fn run(
             "policies": policies,
         }))?,
         Format::Markdown => {
-            environment.print(&report::permissions::markdown(command, &policies))?;
+            environment.print_document(&report::permissions::markdown(command, &policies))?;
         }
         _ => environment.print(&report::permissions::terminal(command, &policies))?,
     }
@@ -53,11 +54,9 @@ pub(crate) fn run(
 fn write(invocation: &Invocation<'_>, folder: &Path, policies: &[Policy]) -> Result<()> {
     let environment = invocation.environment;
     let folder = environment.resolve(folder);
-    let shown = |path: &Path| format!("could not write {}", environment.shown(path).display());
-    std::fs::create_dir_all(&folder).with_context(|| shown(&folder))?;
     for policy in policies {
         let path = folder.join(format!("{}.json", policy.name));
-        std::fs::write(&path, format!("{:#}\n", policy.document)).with_context(|| shown(&path))?;
+        files::write(environment, &path, &format!("{:#}\n", policy.document))?;
         environment.note(format_args!(
             "Wrote {}.",
             environment.shown(&path).display()

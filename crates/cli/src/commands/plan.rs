@@ -39,7 +39,7 @@ pub(crate) async fn run(
                     environment.print(&report::plan::terminal(&plan))?;
                     environment.print(&connection.calls_line().await?)?;
                 }
-                Format::Markdown => environment.print(&report::plan::markdown(&plan))?,
+                Format::Markdown => environment.print_document(&report::plan::markdown(&plan))?,
                 Format::Json => environment.print_json(&plan)?,
             }
             Ok(if !plan.problems.is_empty() {

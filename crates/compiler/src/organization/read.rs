@@ -60,7 +60,7 @@ const NAME: Shape = Shape {
 /// `organization::retention`, `organization::log-archive`; and those of [`syntax::parse`].
 pub fn load(path: &Path) -> (Option<Organization>, Vec<Diagnostic>) {
     let shown = path.display();
-    let text = match std::fs::read_to_string(path) {
+    let text = match syntax::files::read(path, syntax::MAX_BYTES) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let diagnostic = Diagnostic::error(

@@ -134,7 +134,10 @@ fn both_tests(id: &str, clauses: &Clauses, is_record: bool) -> Value {
 }
 
 fn shortened(text: &str) -> String {
-    text.chars().take(30).filter(|c| !c.is_control()).collect()
+    text.chars()
+        .take(30)
+        .filter(|c| !syntax::untrusted::is_deceptive(*c))
+        .collect()
 }
 
 #[cfg(test)]

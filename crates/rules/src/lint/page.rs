@@ -1,5 +1,7 @@
 //! Renders `rules/LINTS.md`.
 
+use syntax::untrusted::fence;
+
 use super::registry::{EXAMPLE_EVENT, EXAMPLE_RULE, Example, Lint, registry};
 
 const HEAD: &str = "# Lints
@@ -30,9 +32,9 @@ The examples show only the fields that differ from this rule:
 /// The text of `rules/LINTS.md`.
 pub fn page() -> String {
     let mut out = HEAD.to_owned();
-    fence(&mut out, "yaml", EXAMPLE_RULE);
+    out.push_str(&fence("yaml", EXAMPLE_RULE));
     out.push_str("\nIts fixture `stop-logging.json`:\n\n");
-    fence(&mut out, "json", EXAMPLE_EVENT);
+    out.push_str(&fence("json", EXAMPLE_EVENT));
     out.push_str("\n| code | | fix | allowable | what |\n|---|---|---|---|---|\n");
     let mark = |yes: bool| if yes { "yes" } else { "" };
     for lint in registry() {
@@ -82,11 +84,7 @@ fn example(out: &mut String, label: &str, example: Example) {
         }
         Example::Fields(text) | Example::File(text) => {
             out.push_str(&format!("\n{label}:\n\n"));
-            fence(out, "yaml", text);
+            out.push_str(&fence("yaml", text));
         }
     }
-}
-
-fn fence(out: &mut String, language: &str, text: &str) {
-    out.push_str(&format!("```{language}\n{}\n```\n", text.trim_end()));
 }

@@ -4,6 +4,7 @@
 //! `{{resolve:…}}` and `${…}`; in input templates, where `<` and `>` can't be escaped; and in
 //! reviews, where bidirectional controls can deceive people.
 
+use syntax::untrusted::is_deceptive;
 use syntax::{Diagnostic, Fix, Node, Span, Value};
 
 use crate::model::UNFINISHED;
@@ -84,7 +85,7 @@ fn one(reader: &mut Reader, text: &str, span: Span, purpose: Purpose) {
         return;
     }
     // Finds escaped characters; `raw_characters` finds unescaped ones.
-    if let Some(c) = text.chars().find(|c| is_forbidden(*c))
+    if let Some(c) = text.chars().find(|c| is_deceptive(*c))
         && !reader.location(span).text().contains(c)
     {
         reader.push(forbidden(c), span);
@@ -164,19 +165,11 @@ fn raw_characters(reader: &mut Reader) {
     let mut seen = Vec::new();
     for (at, c) in file.text.char_indices() {
         let byte_order_mark = at == 0 && c == '\u{feff}';
-        if is_forbidden(c) && c != '\r' && !byte_order_mark && !seen.contains(&c) {
+        if is_deceptive(c) && c != '\r' && !byte_order_mark && !seen.contains(&c) {
             seen.push(c);
             reader.push(forbidden(c), Span::new(at, at + c.len_utf8()));
         }
     }
-}
-
-fn is_forbidden(c: char) -> bool {
-    (c.is_control() && !matches!(c, '\n' | '\t'))
-        || matches!(
-            c,
-            '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}'
-        )
 }
 
 fn forbidden(c: char) -> Diagnostic {

@@ -1,18 +1,25 @@
 //! Loads events shared by tests: JSON files under the rules folder's `fixtures/`.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 
 /// Largest event, in bytes: `EventBridge`'s limit of 256 KB.
 pub(crate) const MAX_EVENT_BYTES: usize = 256 * 1024;
+/// Most tests in a library.
+const MAX_TESTS: usize = 10_000;
+/// Total size limit of the events of a library's tests, in bytes of memory.
+const MAX_MEMORY: usize = 96 * 1024 * 1024;
 
-/// Loads fixtures, each at most once.
+/// Loads fixtures, each at most once, and counts what the library's tests need.
 #[derive(Debug)]
 pub(crate) struct Fixtures {
     rules: PathBuf,
     cache: BTreeMap<String, Result<Value, String>>,
+    tests: usize,
+    memory: usize,
 }
 
 impl Fixtures {
@@ -21,6 +28,24 @@ impl Fixtures {
         Self {
             rules: rules.to_owned(),
             cache: BTreeMap::new(),
+            tests: 0,
+            memory: 0,
+        }
+    }
+
+    /// Counts a test. An error says that the library has too many, or that their events need too much
+    /// memory.
+    pub(crate) fn count(&mut self, event: &Value) -> Result<(), String> {
+        self.tests += 1;
+        self.memory = self.memory.saturating_add(memory(event));
+        if self.tests > MAX_TESTS {
+            Err(format!("the library has more than {MAX_TESTS} tests"))
+        } else if self.memory > MAX_MEMORY {
+            Err(format!(
+                "the events of the library's tests need more than {MAX_MEMORY} bytes of memory"
+            ))
+        } else {
+            Ok(())
         }
     }
 
@@ -59,17 +84,28 @@ fn read(rules: &Path, name: &str) -> Result<Value, String> {
     if !real.starts_with(&folder) {
         return Err(format!("{shown} is a link that leaves the rules folder"));
     }
-    let metadata = real.metadata().map_err(missing)?;
-    if !metadata.is_file() {
-        return Err(format!("{shown} is not a file"));
-    }
-    if metadata.len() > MAX_EVENT_BYTES as u64 {
-        return Err(format!(
-            "{shown} is larger than an event can be ({MAX_EVENT_BYTES} bytes)"
-        ));
-    }
-    let text = std::fs::read_to_string(&real).map_err(missing)?;
+    let text = syntax::files::read(&real, MAX_EVENT_BYTES).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => {
+            format!("{shown} is larger than an event can be ({MAX_EVENT_BYTES} bytes)")
+        }
+        ErrorKind::InvalidInput => format!("{shown} is not a file"),
+        _ => missing(error),
+    })?;
     serde_json::from_str(&text).map_err(|error| format!("{shown} is not JSON: {error}"))
+}
+
+/// The memory that a value takes, in bytes: its text, and 64 for each value and key.
+fn memory(value: &Value) -> usize {
+    const EACH: usize = 64;
+    EACH + match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(memory).sum(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(key, value)| EACH + key.len() + memory(value))
+            .sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
 }
 
 /// Applies `patch` to `base`: objects merge, `null` removes a key, everything else replaces.

@@ -9,6 +9,10 @@ use syntax::{Diagnostic, SourceFile, SourceLocation, Span};
 pub const SCHEMA_FILE: &str = "rule.schema.json";
 /// Most rule files in a library.
 pub(crate) const MAX_FILES: usize = 10_000;
+/// Total size limit of the rule files of a library, in bytes.
+pub(crate) const MAX_TOTAL_BYTES: usize = 16 * 1024 * 1024;
+/// Diagnostics of a library after which no more of its files are checked.
+pub const MAX_DIAGNOSTICS: usize = 1_000;
 /// Deepest nesting of subfolders.
 const MAX_FOLDERS: usize = 8;
 
@@ -53,12 +57,7 @@ pub fn sources(directory: &Path) -> (Vec<Arc<SourceFile>>, Vec<Diagnostic>) {
     let (mut paths, mut diagnostics) = (Vec::new(), Vec::new());
     walk(directory, 0, &mut paths, &mut diagnostics);
     paths.truncate(MAX_FILES);
-    let mut unreadable = Vec::new();
-    let files = paths
-        .iter()
-        .filter_map(|path| read(path, &mut unreadable))
-        .collect();
-    diagnostics.append(&mut unreadable);
+    let files = read(&paths, &mut diagnostics);
     (files, diagnostics)
 }
 
@@ -125,30 +124,51 @@ fn walk(folder: &Path, depth: usize, paths: &mut Vec<PathBuf>, diagnostics: &mut
     }
 }
 
-pub(crate) fn read(path: &Path, diagnostics: &mut Vec<Diagnostic>) -> Option<Arc<SourceFile>> {
-    let text = path.metadata().and_then(|metadata| {
-        if metadata.len() > syntax::MAX_BYTES as u64 {
-            return Ok(None);
+/// Reads rule files, up to their total limit. All at once: together they are small, and whoever checks
+/// them stops after many diagnostics.
+pub(crate) fn read(paths: &[PathBuf], diagnostics: &mut Vec<Diagnostic>) -> Vec<Arc<SourceFile>> {
+    let (mut files, mut total) = (Vec::new(), 0);
+    for (index, path) in paths.iter().enumerate() {
+        if diagnostics.len() >= MAX_DIAGNOSTICS {
+            diagnostics.push(unchecked(paths.len() - index));
+            break;
         }
-        std::fs::read_to_string(path).map(Some)
-    });
-    match text {
-        Ok(Some(text)) => Some(Arc::new(SourceFile::new(path, text))),
-        Ok(None) => {
-            diagnostics.push(at_file(
-                Diagnostic::error(
-                    "yaml::too-large",
-                    format!("the file has more than {} bytes", syntax::MAX_BYTES),
-                ),
-                path,
-            ));
-            None
-        }
-        Err(error) => {
-            diagnostics.push(unreadable(path, &error));
-            None
+        match syntax::files::read(path, syntax::MAX_BYTES) {
+            Ok(text) => {
+                total += text.len();
+                if total > MAX_TOTAL_BYTES {
+                    diagnostics.push(Diagnostic::error(
+                        "library::too-many",
+                        format!("the rule files have more than {MAX_TOTAL_BYTES} bytes together"),
+                    ));
+                    break;
+                }
+                files.push(Arc::new(SourceFile::new(path, text)));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::FileTooLarge => {
+                diagnostics.push(at_file(
+                    Diagnostic::error(
+                        "yaml::too-large",
+                        format!("the file has more than {} bytes", syntax::MAX_BYTES),
+                    ),
+                    path,
+                ));
+            }
+            Err(error) => diagnostics.push(unreadable(path, &error)),
         }
     }
+    files
+}
+
+/// Says that files were left out, because there are enough diagnostics.
+pub(crate) fn unchecked(files: usize) -> Diagnostic {
+    Diagnostic::error(
+        "library::too-many",
+        format!(
+            "{files} rule files were not checked, because there are {MAX_DIAGNOSTICS} diagnostics"
+        ),
+    )
+    .help("correct these first")
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Diagnostic {

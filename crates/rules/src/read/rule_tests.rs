@@ -59,6 +59,11 @@ pub(super) fn tests(reader: &mut Reader, root: &Node, fixtures: &mut Fixtures) -
                 );
             }
             total += test.event.to_string().len();
+            if let Err(problem) = fixtures.count(&test.event) {
+                let diagnostic = Diagnostic::error("library::too-many", problem);
+                reader.diagnostics.push(diagnostic.at(test.location));
+                break 'items;
+            }
             let problem = if total > MAX_TOTAL_BYTES {
                 format!("the tests' events have more than {MAX_TOTAL_BYTES} bytes together")
             } else if list.len() == MAX_TESTS {

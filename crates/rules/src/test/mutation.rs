@@ -13,6 +13,8 @@ use crate::source_pin::pins_source;
 
 /// Most mutants per rule; a pattern of 2,048 characters has far fewer.
 const MAX_MUTANTS: usize = 1000;
+/// Bytes of events that the mutants of a library may be matched with: some seconds.
+pub const MAX_WORK: usize = 4_000_000_000;
 /// Appended to a string to change it.
 const OTHER: &str = "~";
 
@@ -42,9 +44,12 @@ pub enum Fate {
 ///
 /// `source` and an equivalent `detail.eventSource` count as one clause: no event has one without
 /// the other, so no test could tell them apart.
-pub fn mutants(rule: &Rule) -> Vec<Mutant> {
+///
+/// `work` is the number of bytes of events that may still be matched, at first [`MAX_WORK`]; `None` if
+/// that isn't enough for this rule.
+pub fn mutants(rule: &Rule, work: &mut usize) -> Option<Vec<Mutant>> {
     let Ok(Value::Object(mut pattern)) = serde_json::from_str(rule.pattern.text()) else {
-        return Vec::new();
+        return Some(Vec::new());
     };
     drop_repeated_source(&mut pattern);
     let mut changes = Vec::new();
@@ -53,18 +58,22 @@ pub fn mutants(rule: &Rule) -> Vec<Mutant> {
             changes.push((change, Value::Object(mutant)));
         }
     });
-    let tests: Vec<(Event, bool)> = rule
-        .tests
-        .iter()
-        .filter_map(|test| Some((Event::parse(&test.event.to_string()).ok()?, test.matches)))
-        .collect();
-    changes
+    let mut tests: Vec<(Event, bool)> = Vec::new();
+    let mut bytes = 0;
+    for test in &rule.tests {
+        let text = test.event.to_string();
+        bytes += text.len();
+        tests.extend(Event::parse(&text).ok().map(|event| (event, test.matches)));
+    }
+    *work = work.checked_sub(bytes * changes.len())?;
+    let mutants = changes
         .into_iter()
         .map(|(change, mutant)| Mutant {
             change,
             fate: fate(&mutant, &tests),
         })
-        .collect()
+        .collect();
+    Some(mutants)
 }
 
 fn fate(mutant: &Value, tests: &[(Event, bool)]) -> Fate {

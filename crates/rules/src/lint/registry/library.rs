@@ -43,8 +43,8 @@ pub(super) const LINTS: &[Lint] = &[
     ),
     error(
         "library::too-many",
-        "Too many rule files",
-        "A library has at most 10,000 files.",
+        "Too many files, tests or diagnostics",
+        "A library has at most 10,000 files with 16 MB, and 10,000 tests whose events take 96 MB of memory. After 1,000 diagnostics, no more files are checked.",
         Words("10,001 files"),
         RULE,
     ),
