@@ -37,6 +37,7 @@ mod regions;
 mod remedies;
 mod rerun;
 mod rule_edits;
+mod self_protection;
 mod sigma;
 mod single_fault;
 mod workflows;

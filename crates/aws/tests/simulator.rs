@@ -73,6 +73,7 @@ fn bundle(retention: u32) -> Bundle {
             forward: Forward::Exact,
             publish: Publish::Role,
             findings: None,
+            deployers: Vec::new(),
             access_role: "OrganizationAccountAccessRole".into(),
             trail: Trail {
                 name: "gizmos".into(),

@@ -79,6 +79,7 @@ impl Input {
                     Publish::Role
                 },
                 findings: None,
+                deployers: Vec::new(),
                 access_role: "OrganizationAccountAccessRole".to_owned(),
                 trail: Trail {
                     name: "gizmos".to_owned(),

@@ -206,7 +206,7 @@ impl Files<'_> {
         library.rules.append(&mut more.rules);
         if let Some(organization) = &organization {
             for rule in &mut library.rules {
-                let deployed = compiler::with_findings_place(rule, organization);
+                let deployed = compiler::as_deployed(rule, organization);
                 *rule = deployed.into_owned();
             }
         }

@@ -15,7 +15,7 @@ use crate::placement;
 use crate::view::{self, Names};
 use crate::{
     AccountFilter, Bundle, Item, Members, OWNERSHIP_TAG, Part, Placement, StackSet, Targets,
-    Templates, findings, limits, protection, unwatched,
+    Templates, as_deployed, deployed, findings, limits, protection, unwatched,
 };
 
 /// Log files with a much longer retention move to archive storage after this many days: archive
@@ -27,7 +27,8 @@ const ARCHIVE_AFTER_DAYS: u32 = 90;
 /// Deprecated and disabled rules are left out. The order of `library` doesn't matter.
 ///
 /// Codes: `compile::no-rules`, `compile::no-effect`, `compile::unknown-topic`, `compile::no-topic`,
-/// `compile::unprotected`, `compile::unwatched-region`, `compile::findings`; `limit::…` for quotas and for text that CloudFormation would expand;
+/// `compile::unprotected`, `compile::unwatched-region`, `compile::findings`,
+/// `compile::deployers`; `limit::…` for quotas and for text that CloudFormation would expand;
 /// `forward::…` for patterns that can't be forwarded unchanged; `template::…` for errors in the
 /// template sources.
 pub fn compile(
@@ -51,7 +52,7 @@ pub fn compile_onto(
     let deployed: Vec<Cow<'_, Rule>> = library
         .iter()
         .filter(|rule| rule.is_deployed())
-        .map(|rule| findings::with_findings_place(rule, organization))
+        .map(|rule| as_deployed(rule, organization))
         .collect();
     let mut rules: Vec<&Rule> = deployed.iter().map(AsRef::as_ref).collect();
     rules.sort_by(|a, b| a.id.cmp(&b.id));
@@ -74,6 +75,7 @@ pub fn compile_onto(
     protection::check(&rules, organization, &mut compiler.diagnostics);
     unwatched::check(&rules, organization, &mut compiler.diagnostics);
     findings::check(&rules, organization, &mut compiler.diagnostics);
+    deployed::check(library, organization, &mut compiler.diagnostics);
     let Compiler {
         diagnostics,
         stack_sets,
@@ -292,7 +294,8 @@ impl<'c> Compiler<'c> {
             ("OrganizationId", organization.id.clone()),
             ("BusName", crate::organization::BUS.to_owned()),
         ];
-        let context = view::topics(organization, &self.names);
+        let all: Vec<&Rule> = routed.iter().map(|routed| routed.rule).collect();
+        let context = view::topics(organization, &self.names, &all);
         let targets = self.one_account(hub);
         self.part(
             Part::Topic,
@@ -316,8 +319,13 @@ impl<'c> Compiler<'c> {
         );
         self.detections(&detections);
 
+        let forwarded: Vec<Cow<'_, Rule>> = rules
+            .iter()
+            .map(|rule| deployed::forwarded(rule, organization))
+            .collect();
+        let forwarded: Vec<&Rule> = forwarded.iter().map(AsRef::as_ref).collect();
         let mut forwarders = forward::forwarders(
-            &rules,
+            &forwarded,
             organization.forward,
             self.placement,
             &self.templates.unions,
@@ -507,7 +515,7 @@ impl<'c> Compiler<'c> {
 
     fn local(&mut self, routed: &[Routed<'c>]) {
         let organization = self.organization;
-        let context = view::topics(organization, &self.names);
+        let context = view::topics(organization, &self.names, &[]);
         let targets = self.everywhere();
         self.part(
             Part::TopicLocal,

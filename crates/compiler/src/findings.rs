@@ -2,11 +2,7 @@
 //! more to their delegated administrator, and Security Hub once more in its aggregation Region, so
 //! that a rule without an account alerts up to four times.
 
-use std::borrow::Cow;
-
-use eventbridge_pattern::Pattern;
 use rules::Rule;
-use serde_json::{Map, Value, json};
 use syntax::Diagnostic;
 
 use crate::organization::{Findings, Organization};
@@ -28,7 +24,7 @@ const NAMED: usize = 5;
 
 /// The place from which a rule's findings are taken: account and, for Security Hub, Region. `None`
 /// if the rule isn't about findings or says itself where they come from.
-pub fn findings_place<'o>(
+pub(crate) fn findings_place<'o>(
     rule: &Rule,
     organization: &'o Organization,
 ) -> Option<(&'o str, Option<&'o str>)> {
@@ -54,29 +50,6 @@ fn sources(rule: &Rule) -> Option<Vec<String>> {
     let types = rule.pattern.exact_values("detail-type");
     let calls = types.is_some_and(|types| types.iter().any(|it| it.ends_with(" via CloudTrail")));
     (all && !is_pinned && !calls && !sources.is_empty()).then_some(sources)
-}
-
-/// The rule as deployed: one about findings takes them from the organization's place for them.
-pub fn with_findings_place<'r>(rule: &'r Rule, organization: &Organization) -> Cow<'r, Rule> {
-    let Some((account, region)) = findings_place(rule, organization) else {
-        return Cow::Borrowed(rule);
-    };
-    let Some(pattern) = pinned(&rule.pattern, account, region) else {
-        return Cow::Borrowed(rule);
-    };
-    Cow::Owned(Rule {
-        pattern,
-        ..rule.clone()
-    })
-}
-
-fn pinned(pattern: &Pattern, account: &str, region: Option<&str>) -> Option<Pattern> {
-    let mut fields: Map<String, Value> = serde_json::from_str(pattern.text()).ok()?;
-    fields.insert("account".to_owned(), json!([account]));
-    if let Some(region) = region {
-        fields.entry("region").or_insert_with(|| json!([region]));
-    }
-    Pattern::parse(&Value::Object(fields).to_string()).ok()
 }
 
 /// Warns if findings come from everywhere.

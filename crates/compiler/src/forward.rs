@@ -23,6 +23,7 @@ use rules::Rule;
 use serde_json::{Map, Value, json};
 use syntax::Diagnostic;
 
+use crate::deployed::{REPLAY_CLAUSE, with_replays, without_replays};
 use crate::emit::{self, Attempt};
 use crate::organization::Forward;
 use crate::placement::Placement;
@@ -77,7 +78,14 @@ impl Unions {
     }
 }
 
+/// Most characters of a union, to which the clause about replays is added.
+const LONGEST: usize = limits::PATTERN - REPLAY_CLAUSE;
+
 /// Forwarders for the rules. Their order doesn't depend on the order of `rules`.
+///
+/// The clause that leaves out replays is in every rule, so it is added to each union once: its room is
+/// reserved before patterns are split. A rule with a clause of its own about replays keeps all of
+/// them where they are.
 pub(crate) fn forwarders(
     rules: &[&Rule],
     forward: Forward,
@@ -85,10 +93,31 @@ pub(crate) fn forwarders(
     unions: &Unions,
     diagnostics: &mut Vec<Diagnostic>,
 ) -> Vec<Forwarder> {
-    let mut wanted: Vec<Wanted<'_>> = rules
+    let wanted: Option<Vec<Wanted<'_>>> = rules
         .iter()
-        .map(|rule| Wanted::new(rule, forward))
+        .map(|rule| Some(Wanted::new(rule, with_replays(&rule.pattern)?, forward)))
         .collect();
+    let Some(wanted) = wanted else {
+        let kept = rules
+            .iter()
+            .map(|&rule| Wanted::new(rule, rule.pattern.clone(), forward));
+        return united(kept.collect(), placement, unions, diagnostics);
+    };
+    let mut forwarders = united(wanted, placement, unions, diagnostics);
+    for forwarder in &mut forwarders {
+        if let Some(pattern) = without_replays(&forwarder.pattern) {
+            forwarder.pattern = pattern;
+        }
+    }
+    forwarders
+}
+
+fn united(
+    mut wanted: Vec<Wanted<'_>>,
+    placement: &Placement,
+    unions: &Unions,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> Vec<Forwarder> {
     wanted.sort_by(|a, b| a.key().cmp(&b.key()));
 
     let Some(by_source) = BySource::new(&wanted, unions) else {
@@ -147,7 +176,7 @@ impl<'w, 'r> BySource<'w, 'r> {
             unions,
         };
         let rest = by_source.rest();
-        let fits = |it: &Wanted<'_>| it.pattern.text().chars().count() <= limits::PATTERN;
+        let fits = |it: &Wanted<'_>| it.pattern.text().chars().count() <= LONGEST;
         rest.is_none_or(|rest| rest.members.iter().all(fits))
             .then_some(by_source)
     }
@@ -272,7 +301,7 @@ impl Group<'_, '_> {
     /// At most one forwarder that receives read-only calls and one that doesn't; `None` if that
     /// doesn't fit.
     fn fitting(&self) -> Option<Vec<Forwarder>> {
-        if self.least() > limits::PATTERN {
+        if self.least() > LONGEST {
             return None;
         }
         let groups = groups(&self.members);
@@ -298,7 +327,7 @@ impl Group<'_, '_> {
         Attempt {
             bytes: lengths.max().unwrap_or_default(),
             resources: 0,
-            most: limits::PATTERN,
+            most: LONGEST,
             rendered: fitting,
         }
     }
@@ -453,12 +482,12 @@ struct Wanted<'r> {
 }
 
 impl<'r> Wanted<'r> {
-    fn new(rule: &'r Rule, forward: Forward) -> Self {
+    fn new(rule: &'r Rule, pattern: Pattern, forward: Forward) -> Self {
         let broadened = match forward {
             Forward::Exact => None,
-            Forward::Broad => broad(&rule.pattern),
+            Forward::Broad => broad(&pattern),
         };
-        Self::with(rule, broadened.unwrap_or_else(|| rule.pattern.clone()))
+        Self::with(rule, broadened.unwrap_or(pattern))
     }
 
     fn with(rule: &'r Rule, pattern: Pattern) -> Self {
@@ -624,10 +653,7 @@ fn coarse(group: &[&Wanted<'_>], unions: &Unions, diagnostics: &mut Vec<Diagnost
     };
     let names = ids(group).into_iter().collect::<Vec<_>>().join("`, `");
     let patterns: Vec<&Pattern> = group.iter().map(|wanted| &wanted.pattern).collect();
-    let (units, what) = match (
-        widened(group, unions, by_source),
-        pack(&patterns, limits::PATTERN),
-    ) {
+    let (units, what) = match (widened(group, unions, by_source), pack(&patterns, LONGEST)) {
         (Some(unit), _) => (vec![unit], "all events of their sources are forwarded"),
         (None, Ok(packed)) => {
             let unit = |packed: Packed| {
@@ -684,7 +710,7 @@ fn widened<'g, 'r: 'g>(
 /// The union as a single pattern, if it fits.
 fn union(patterns: &[Pattern]) -> Option<Pattern> {
     let patterns: Vec<&Pattern> = patterns.iter().collect();
-    let mut packed = pack(&patterns, limits::PATTERN).ok()?;
+    let mut packed = pack(&patterns, LONGEST).ok()?;
     let only = packed.pop()?;
     packed.is_empty().then_some(only.pattern)
 }

@@ -1,6 +1,6 @@
 //! Prepares rules, topics and forwarders for the templates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use minijinja::{Value, context};
 use rules::{Response, Rule, Severity};
@@ -66,7 +66,7 @@ impl Names {
 }
 
 /// Context for `topic.template.json.j2` and `topic-local.template.json.j2`.
-pub(crate) fn topics(organization: &Organization, names: &Names) -> Value {
+pub(crate) fn topics(organization: &Organization, names: &Names, rules: &[&Rule]) -> Value {
     let hub = organization.topology == crate::organization::Topology::Hub;
     let keeps_dead_letters = |protocol: Protocol| hub && protocol != Protocol::Email;
     let mut topics: Vec<Value> = organization
@@ -129,6 +129,7 @@ pub(crate) fn topics(organization: &Organization, names: &Names) -> Value {
         canary_queue_name => canary::NAME,
         canary_topic_id => CANARY_TOPIC_ID,
         canary_rules => CanaryKind::ALL.map(CanaryKind::hub_rule).to_vec(),
+        bus => bus(organization, rules),
     }
 }
 
@@ -160,6 +161,54 @@ fn alarms_topic(topic: &Topic) -> Value {
         takes_alarms => true,
         subscriptions => subscriptions.collect::<Vec<_>>(),
     }
+}
+
+/// Who may put which events on the hub's bus. A unit's path has all units above it, which the
+/// organization file doesn't know.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalorgpaths>
+fn bus(organization: &Organization, rules: &[&Rule]) -> Value {
+    let (id, root) = (&organization.id, &organization.root);
+    let paths = organization
+        .targets
+        .organizational_units
+        .iter()
+        .map(|unit| {
+            if unit == root {
+                format!("{id}/{root}/*")
+            } else {
+                format!("{id}/{root}/*{unit}/*")
+            }
+        });
+    context! {
+        paths => paths.collect::<Vec<_>>(),
+        excluded => &organization.targets.exclude_accounts,
+        management => &organization.accounts.management,
+        sources => sources(rules).unwrap_or_default(),
+    }
+}
+
+/// The sources of the events that rules are about, as values of `StringLike`: nobody but AWS can send
+/// one that begins with `aws.`. `None` if a rule is about any source.
+fn sources(rules: &[&Rule]) -> Option<BTreeSet<String>> {
+    let mut found = BTreeSet::from([canary::SOURCE.to_owned()]);
+    for rule in rules {
+        let pattern: serde_json::Value = serde_json::from_str(rule.pattern.text()).ok()?;
+        for term in pattern.get("source")?.as_array()? {
+            let is_aws = |text: &serde_json::Value| {
+                text.as_str().is_some_and(|text| text.starts_with("aws."))
+            };
+            if is_aws(term) || term.get("prefix").is_some_and(is_aws) {
+                found.insert("aws.*".to_owned());
+            } else {
+                let text = term.as_str()?;
+                if text.contains(['*', '?', '$']) {
+                    return None;
+                }
+                found.insert(text.to_owned());
+            }
+        }
+    }
+    Some(found)
 }
 
 /// Logical id of the canaries' topic. A topic of the organization file can't have it, because
@@ -316,7 +365,7 @@ pub(crate) fn forwarders(forwarders: &[&Forwarder]) -> Vec<Value> {
             logical_id => &forwarder.logical_id,
             group => &forwarder.group,
             sources => &forwarder.sources,
-            description => "Forwards events that some rule of the hub is about",
+            description => "Forwards events to the hub",
             state => state(forwarder.read_only),
             pattern => json(forwarder.pattern.text()),
             depends_on,

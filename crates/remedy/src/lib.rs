@@ -48,6 +48,8 @@ pub enum Command {
     },
     /// Removes the whole fleet.
     Destroy,
+    /// Checks whether a deployment can start.
+    Doctor,
     /// Compares the fleet with the rules.
     Drift {
         /// Requests the report as JSON, which is complete.
@@ -69,6 +71,7 @@ impl fmt::Display for Command {
             Command::Check => "`check`",
             Command::Deploy { .. } => "`deploy`",
             Command::Destroy => "`destroy`",
+            Command::Doctor => "`doctor`",
             Command::Drift { .. } => "`drift`",
             Command::Permissions => "`permissions deploy`",
         })

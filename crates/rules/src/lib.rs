@@ -14,6 +14,7 @@
 //! - `test`: runs a rule's own tests; [`mutation`]: whether they detect changes to the pattern;
 //! - `catalogue`: generates pages about a library; `attack`: tactics and techniques for tags;
 //! - `draft`: starts a rule file from an event;
+//! - [`stand_in`]: what stands in patterns for values of the organization file;
 //! - `event_origin`: whether a pattern's events are CloudTrail's, and the Regions in which they appear.
 //!
 //! Reading ends before linting begins: `lint` uses the fields of a file, and `read` doesn't use
@@ -48,6 +49,7 @@ pub mod lint;
 mod model;
 mod read;
 mod source_pin;
+pub mod stand_in;
 mod test;
 
 pub use catalogue::{alerts, catalogue};

@@ -21,7 +21,7 @@ pub(crate) fn run(invocation: &Invocation<'_>, id: &str) -> Result<Exit> {
         }
     };
     let deployed = match &project.organization {
-        Some(organization) => compiler::with_findings_place(rule, organization),
+        Some(organization) => compiler::as_deployed(rule, organization),
         None => Cow::Borrowed(rule),
     };
     let explained = Explained::of(

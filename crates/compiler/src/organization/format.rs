@@ -108,6 +108,27 @@ pub(super) fn role_name(text: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"+=,.@_-".contains(&byte))
 }
 
+/// `arn:aws:iam::111122223333:role/path/name`, in any partition.
+pub(super) fn role_arn(text: &str) -> bool {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let [arn, partition, "iam", "", account, resource] = parts.as_slice() else {
+        return false;
+    };
+    let Some(role) = resource.strip_prefix("role/") else {
+        return false;
+    };
+    let path_is_plain = |text: &str| {
+        text.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+=,.@_/-".contains(&byte))
+    };
+    *arn == "arn"
+        && partition.starts_with("aws")
+        && account_id(account)
+        && role.len() <= 576
+        && path_is_plain(role)
+        && role.rsplit('/').next().is_some_and(role_name)
+}
+
 /// A local part and a domain with a dot; no white space, nothing that could end a JSON string
 /// early.
 pub(super) fn email(text: &str) -> bool {

@@ -43,6 +43,8 @@ pub struct Organization {
     pub publish: Publish,
     /// The account and Region whose findings count; `None` to take them from everywhere.
     pub findings: Option<Findings>,
+    /// ARNs of the roles that deploy, whom self-protection rules let pass.
+    pub deployers: Vec<String>,
     /// Name of the role in member accounts that the management account can assume.
     pub access_role: String,
     /// Settings of the organization trail and its log bucket.

@@ -27,6 +27,12 @@ const ACCOUNT: Shape = Shape {
     name: "an account id of 12 digits",
     example: "\"111122223333\"",
 };
+const DEPLOYER: Shape = Shape {
+    is: format::role_arn,
+    name: "the ARN of a role with its path; a session's ARN has no path, and a user can't deploy \
+           unseen",
+    example: "arn:aws:iam::111122223333:role/gizmos-deploy",
+};
 const REGION: Shape = Shape {
     is: format::region,
     name: "a Region",
@@ -142,6 +148,9 @@ impl Reader {
         let findings = self
             .optional(node, "findings")
             .map(|node| self.findings(node, regions.as_ref()));
+        let deployers = self
+            .optional(node, "deployers")
+            .map_or_else(Vec::new, |list| self.texts(list, "deployers", DEPLOYER));
         let access_role = self.access_role(node);
         let trail = self.trail(node);
         let topics = self
@@ -181,6 +190,7 @@ impl Reader {
             forward: forward?,
             publish: publish?,
             findings: findings.flatten(),
+            deployers,
             access_role: access_role?,
             trail: trail?,
             topics: topics?,

@@ -68,6 +68,14 @@ pub(super) static ORGANIZATION: Shape = Shape::of(&[
         FieldType::Mapping(&FINDINGS),
     ),
     Field::optional(
+        "deployers",
+        "ARNs of the roles that deploy. Everybody else who changes what Gizmos deployed raises an alert.",
+        FieldType::List(
+            1,
+            &FieldType::Pattern("^arn:aws[a-z-]*:iam::[0-9]{12}:role/[A-Za-z0-9+=,.@_/-]{1,576}$"),
+        ),
+    ),
+    Field::optional(
         "access_role",
         "The role in member accounts that the management account may assume, for read access.",
         FieldType::Pattern("^[A-Za-z0-9+=,.@_-]{1,64}$"),

@@ -401,11 +401,13 @@ fn the_committed_rules_are_forwarded_once() {
     let forwarders = forwarders(&bundle(&library.rules, &organization));
     let alerting = |rule: &&Rule| rule.is_deployed() && rule.message.is_some();
     for rule in library.rules.iter().filter(alerting) {
-        for test in rule.tests.iter().filter(|test| test.matches) {
+        let deployed = compiler::as_deployed(rule, &organization);
+        for test in deployed.tests.iter().filter(|test| test.matches) {
             let mut event = test.event.clone();
-            if let Some((account, region)) = compiler::findings_place(rule, &organization) {
-                event["account"] = json!(account);
-                event["region"] = region.map_or(event["region"].clone(), |region| json!(region));
+            for field in ["account", "region"] {
+                if let Some(pinned) = deployed.pattern.exact_values(field) {
+                    event[field] = json!(pinned[0]);
+                }
             }
             let event = Event::parse(&event.to_string()).unwrap();
             let times = forwarders

@@ -7,6 +7,7 @@
 )]
 
 mod bundle;
+mod deployed;
 mod forwarding;
 mod hostile;
 mod limits;

@@ -4,20 +4,12 @@ use std::collections::BTreeSet;
 
 use compiler::Part;
 use compiler::organization::Organization;
-use rules::Rule;
 use serde_json::Value;
 
-use crate::support::{bundle, example, stacksets, templates};
-
-fn library() -> Vec<Rule> {
-    let options = rules::Options {
-        today: "2026-11-23".parse().unwrap(),
-    };
-    rules::load(&stacksets().join("../rules"), &options).rules
-}
+use crate::support::{bundle, committed_library, example, templates};
 
 fn unprotected(organization: &Organization) -> Vec<String> {
-    let (_, diagnostics) = compiler::compile(&library(), organization, &templates());
+    let (_, diagnostics) = compiler::compile(&committed_library(), organization, &templates());
     diagnostics
         .into_iter()
         .filter(|diagnostic| diagnostic.code == "compile::unprotected")
@@ -43,7 +35,7 @@ fn renamed_resources_that_rules_miss_are_warnings() {
 /// The rules' patterns rely on these prefixes; CloudFormation generates the rest of the names.
 #[test]
 fn deployed_names_match_the_rules() {
-    let bundle = bundle(&library(), &example());
+    let bundle = bundle(&committed_library(), &example());
     let mut roles = 0;
     for stack_set in &bundle.stack_sets {
         assert!(stack_set.name.starts_with("gizmos-"), "{}", stack_set.name);
@@ -77,7 +69,7 @@ fn deployed_names_match_the_rules() {
 
 #[test]
 fn every_rule_of_the_library_is_in_some_shard_of_the_hub() {
-    let library = library();
+    let library = committed_library();
     let bundle = bundle(&library, &example());
     let hub = |part| part == Part::RulesHub;
     let deployed: BTreeSet<&str> = bundle

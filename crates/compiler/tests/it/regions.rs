@@ -1,7 +1,7 @@
 //! Rules whose events appear elsewhere, and findings that come twice.
 
 use compiler::organization::Organization;
-use compiler::{compile, findings_place, with_findings_place};
+use compiler::{as_deployed, compile};
 use rules::Rule;
 use syntax::Diagnostic;
 
@@ -62,23 +62,16 @@ fn all_regions_watched_need_no_warning() {
 fn findings_are_taken_from_one_account_and_those_of_security_hub_from_one_region() {
     let organization = example();
     let (finding, check) = (rule("finding", FINDING), rule("check", CHECK));
-    assert_eq!(
-        findings_place(&finding, &organization),
-        Some(("333344445555", None))
-    );
-    assert_eq!(
-        findings_place(&check, &organization),
-        Some(("333344445555", Some("eu-central-1")))
-    );
-    let pinned = with_findings_place(&check, &organization);
-    assert_eq!(
-        pinned.pattern.exact_values("account"),
-        Some(vec!["333344445555".to_owned()])
-    );
-    assert_eq!(
-        pinned.pattern.exact_values("region"),
-        Some(vec!["eu-central-1".to_owned()])
-    );
+    let place = |rule: &Rule| {
+        let pattern = &as_deployed(rule, &organization).pattern;
+        (
+            pattern.exact_values("account"),
+            pattern.exact_values("region"),
+        )
+    };
+    let (account, region) = ("333344445555".to_owned(), "eu-central-1".to_owned());
+    assert_eq!(place(&finding), (Some(vec![account.clone()]), None));
+    assert_eq!(place(&check), (Some(vec![account]), Some(vec![region])));
 
     // Forwarder and rule, and nothing else.
     let other = api_rule("stop", "ec2", "StopInstances");
@@ -109,8 +102,14 @@ fn a_rule_that_names_its_account_keeps_it_and_calls_are_no_findings() {
         r#"{"source":["aws.guardduty"],"detail-type":["GuardDuty Finding"],"account":["012345678901"]}"#,
     );
     let call = api_rule("call", "guardduty", "DeleteDetector");
-    for rule in [own, call] {
-        assert_eq!(findings_place(&rule, &organization), None, "{}", rule.id);
+    for (rule, account) in [(own, Some(vec!["012345678901".to_owned()])), (call, None)] {
+        let deployed = as_deployed(&rule, &organization);
+        assert_eq!(
+            deployed.pattern.exact_values("account"),
+            account,
+            "{}",
+            rule.id
+        );
     }
 }
 

@@ -162,3 +162,11 @@ pub(crate) fn only(bundle: &Bundle, part: Part) -> &StackSet {
 pub(crate) fn json(set: &StackSet) -> Value {
     serde_json::from_str(&set.template).unwrap()
 }
+
+/// The committed rules.
+pub(crate) fn committed_library() -> Vec<Rule> {
+    let options = rules::Options {
+        today: "2026-11-23".parse().unwrap(),
+    };
+    rules::load(&stacksets().join("../rules"), &options).rules
+}

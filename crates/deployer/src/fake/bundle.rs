@@ -76,6 +76,7 @@ pub(crate) fn bundle() -> Bundle {
         forward: Forward::Exact,
         publish: Publish::Role,
         findings: None,
+        deployers: Vec::new(),
         access_role: "OrganizationAccountAccessRole".into(),
         trail: Trail {
             name: "gizmos".into(),

@@ -1,6 +1,7 @@
 //! Checks whether a deployment can start, before anything is changed: the caller's identity and
 //! permissions, and the organization's settings.
 
+mod deployers;
 mod permissions;
 mod quotas;
 
@@ -109,7 +110,8 @@ pub async fn preflight(cloud: &impl Cloud, bundle: &Bundle) -> Preflight {
 }
 
 /// Runs [`preflight`] and also compares instances and stacks with their quotas, which takes a list
-/// of all accounts and of several Regions' stacks. Changes nothing.
+/// of all accounts and of several Regions' stacks, and the caller with the `deployers` of the
+/// organization file. Changes nothing.
 pub async fn thorough(cloud: &impl Cloud, bundle: &Bundle) -> Preflight {
     let mut found = Preflight { checks: Vec::new() };
     let Some(caller) = look(cloud, bundle, &mut found).await else {
@@ -120,6 +122,7 @@ pub async fn thorough(cloud: &impl Cloud, bundle: &Bundle) -> Preflight {
         Err(error) => found.unknown("instances of a stack set", &error.source),
     }
     quotas::stacks(cloud, bundle, &caller, &mut found).await;
+    deployers::check(&bundle.organization, &caller, &mut found);
     found
 }
 

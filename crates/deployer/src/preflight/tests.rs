@@ -74,6 +74,41 @@ async fn a_member_account_must_be_a_delegated_administrator() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn deployers_of_the_organization_file_have_the_callers_role_or_doctor_proposes_it() {
+    let cloud = Fake::new();
+    let find = async |deployers: &[&str]| {
+        let mut bundle = bundle();
+        bundle.organization.deployers = deployers.iter().map(ToString::to_string).collect();
+        let found = thorough(&cloud, &bundle).await;
+        let check = found.checks.into_iter().find(|it| it.what == "deployers");
+        let check = check.unwrap();
+        (
+            check.state,
+            check.fix.map_or_else(String::new, |fix| fix.to_string()),
+        )
+    };
+    let (state, fix) = find(&[]).await;
+    assert_eq!(state, CheckState::Warning);
+    assert!(
+        fix.contains("`deployers: [arn:aws:iam::111122223333:role/gizmos-deploy]`"),
+        "{fix}"
+    );
+    for other in [
+        "arn:aws:iam::111122223333:role/another",
+        "arn:aws:iam::222233334444:role/gizmos-deploy",
+    ] {
+        assert_eq!(find(&[other]).await.0, CheckState::Warning, "{other}");
+    }
+    // The caller's session doesn't tell the path.
+    for own in [
+        "arn:aws:iam::111122223333:role/gizmos-deploy",
+        "arn:aws:iam::111122223333:role/teams/platform/gizmos-deploy",
+    ] {
+        assert_eq!(find(&[own]).await.0, CheckState::Passed, "{own}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn credentials_of_another_organization_end_the_preflight() {
     let cloud = Fake::new();
     cloud.state().organization = "o-anotherorg".into();

@@ -63,6 +63,11 @@ pub async fn verify(
     account: &str,
     progress: &dyn Progress,
 ) -> Result<VerifyReport, ChainError> {
+    let deployed: Vec<Rule> = rules
+        .iter()
+        .map(|rule| compiler::as_deployed(rule, &bundle.organization).into_owned())
+        .collect();
+    let rules = deployed.as_slice();
     let watch = Watch::new(bundle, rules);
     let mut cases = Vec::new();
     for rule in rules.iter().filter(|rule| rule.is_deployed()) {
@@ -172,11 +177,11 @@ async fn discard_dead_letters(chain: &impl Chain, cases: &[Case]) -> Result<(), 
 
 fn location(bundle: &Bundle, rule: &Rule, account: &str, event: &Value) -> Location {
     let organization = &bundle.organization;
-    let place = compiler::findings_place(rule, organization);
-    if let Some((account, Some(region))) = place {
-        return Location::new(account, region);
+    let pinned = |field: &str| rule.pattern.exact_values(field)?.into_iter().next();
+    let account = pinned("account").unwrap_or_else(|| account.to_owned());
+    if let Some(region) = pinned("region").filter(|it| organization.regions.contains(it)) {
+        return Location::new(&account, &region);
     }
-    let account = place.map_or(account, |(account, _)| account);
     let own = event.get("region").and_then(Value::as_str);
     let region = organization
         .regions
@@ -189,7 +194,7 @@ fn location(bundle: &Bundle, rule: &Rule, account: &str, event: &Value) -> Locat
                 .find(|region| **region != organization.home_region)
         })
         .unwrap_or(&organization.home_region);
-    Location::new(account, region)
+    Location::new(&account, region)
 }
 
 #[cfg(test)]

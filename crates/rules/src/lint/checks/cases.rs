@@ -170,7 +170,7 @@ fn own_deployments(scope: &Scope<'_>, diagnostics: &mut Vec<Diagnostic>) {
                 "the rule watches Gizmos' own resources, and every deployment would alert",
             )
             .at(scope.location(clause.span()))
-            .help("exclude the deploying caller: `userIdentity: {invokedBy: [{anything-but: [cloudformation.amazonaws.com]}, {exists: false}]}`, or an exception for the deploying role"),
+            .help("exclude the role and the service of a deployment together, as `rules/self-protection` does: either alone can be had by others"),
         );
     }
 }
