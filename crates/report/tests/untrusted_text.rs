@@ -303,6 +303,7 @@ fn proof(h: &str) -> ProofReport {
         cloudtrail: false,
         topology: Topology::Hub,
         least_calls: 1,
+        arrivals: Vec::new(),
     }
 }
 
