@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use eventbridge_pattern::{Event, Pattern};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::fields;
 
@@ -17,11 +17,6 @@ const LONG: usize = 10 * 1024;
 /// Long texts are distributed over events of at most this many bytes, safely below `EventBridge`'s
 /// limit of 256 KB.
 const MAX_EVENT: usize = 200 * 1000;
-
-/// Bytes of a field that CloudTrail leaves out; its limit is 100 KB.
-const LARGE: usize = 200 * 1024;
-/// The detail type of API calls, the only events with parameters that a caller chooses.
-const API_CALL: &str = "AWS API Call via CloudTrail";
 
 /// Names and contents of short hostile texts.
 const SHORT: [(&str, &str); 6] = [
@@ -73,25 +68,7 @@ pub fn variants(event: &Value, pattern: &Pattern) -> Vec<Hostile> {
         }
     }
     found.extend(long(event, &tested, &leaves));
-    found.extend(omitted(event).into_iter().filter(|variant| {
-        Event::parse(&variant.event.to_string())
-            .is_ok_and(|event| pattern.matches(&event) == Ok(true))
-    }));
     found
-}
-
-/// The same API call with parameters so large that CloudTrail leaves them out; `None` if the event has
-/// none. A caller who pads a request gets past every pattern that looks into them, so another rule has to
-/// match this event.
-/// <https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>
-pub fn omitted(event: &Value) -> Option<Hostile> {
-    if event.get("detail-type").and_then(Value::as_str) != Some(API_CALL) {
-        return None;
-    }
-    let mut variant = Hostile::new("parameters omitted", event);
-    let parameters = variant.event.pointer_mut("/detail/requestParameters");
-    *parameters.filter(|it| it.is_object())? = json!({ "omitted": true, "originalSize": LARGE });
-    Some(variant)
 }
 
 /// A pattern with the paths of the fields it tests. Text in any other field can't change whether
@@ -294,27 +271,6 @@ mod tests {
                 "$.detail.tags[0].value"
             ]
         );
-    }
-
-    #[test]
-    fn omitted_parameters_are_a_variant_if_the_pattern_does_without_them() {
-        let call = json!({"detail-type": API_CALL, "detail": {
-            "eventName": "PutRolePolicy", "requestParameters": {"roleName": "x"}, "responseElements": null,
-        }});
-        let names = |pattern: &str| -> Vec<String> {
-            let pattern = Pattern::parse(pattern).unwrap();
-            let found = variants(&call, &pattern);
-            let found = found.into_iter().filter(|it| it.planted.is_empty());
-            found.map(|variant| variant.name).collect()
-        };
-        assert_eq!(
-            names(r#"{"detail": {"eventName": ["PutRolePolicy"]}}"#),
-            ["parameters omitted"]
-        );
-        let looks_inside = r#"{"detail": {"requestParameters": {"roleName": ["x"]}}}"#;
-        assert!(names(looks_inside).is_empty());
-        let other = json!({"detail-type": "other", "detail": call["detail"]});
-        assert!(omitted(&other).is_none());
     }
 
     #[test]

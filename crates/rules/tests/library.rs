@@ -2,7 +2,6 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may fail the test")]
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use cloudtrail::hostile;
@@ -72,9 +71,8 @@ const NOTICED: usize = 95;
 fn a_changed_pattern_breaks_a_test() {
     let mut all = 0;
     let mut survivors = Vec::new();
-    let mut work = mutation::MAX_WORK;
     for rule in library().rules {
-        let mutants = mutation::mutants(&rule, &mut work).unwrap();
+        let mutants = mutation::mutants(&rule);
         assert!(!mutants.is_empty(), "{}", rule.id);
         all += mutants.len();
         let survived = mutants.into_iter().filter(|it| it.fate == Fate::Survived);
@@ -120,36 +118,6 @@ fn hostile_text_arrives_unchanged() {
         }
     }
     assert!(variants > 100, "{variants}");
-}
-
-#[test]
-fn a_call_whose_parameters_cloudtrail_omitted_alerts_all_the_same() {
-    let rules: Vec<Rule> = library().rules;
-    let rules: Vec<&Rule> = rules.iter().filter(|rule| rule.is_deployed()).collect();
-    let (mut variants, mut blind) = (0, BTreeSet::new());
-    for rule in rules.iter().filter(|rule| !rule.read_only) {
-        for test in rule.tests.iter().filter(|test| test.matches) {
-            if let Some(hostile) = hostile::omitted(&test.event) {
-                variants += 1;
-                let event = Event::parse(&hostile.event.to_string()).unwrap();
-                let matches = |rule: &Rule| rule.pattern.matches(&event) == Ok(true);
-                if !matches(rule) {
-                    blind.insert(rule.id.clone());
-                }
-                let name = format!("{}: {} ({})", rule.id, test.name, hostile.name);
-                assert!(rules.iter().any(|rule| matches(rule)), "{name}");
-            }
-        }
-    }
-    println!(
-        "{variants} variants; {} rules need another one",
-        blind.len()
-    );
-    assert!(
-        variants > 100 && blind.len() > 20,
-        "{variants} {}",
-        blind.len()
-    );
 }
 
 fn strings(value: &Value, out: &mut Vec<String>) {

@@ -16,7 +16,6 @@ pub use report::{Case, CaseKind, VerifyOutcome, VerifyReport};
 use std::collections::BTreeSet;
 
 use compiler::{Bundle, Part};
-use eventbridge_pattern::Event;
 use expect::Watch;
 use respond::{Machine, respond};
 use rules::{Rule, RuleTest};
@@ -80,11 +79,6 @@ pub async fn verify(
             for sent in events(rule, test, &location, first == Some(index)) {
                 cases.push(send(chain, &watch, sent).await?);
             }
-            if first == Some(index)
-                && let Some(sent) = omitted(bundle, rules, account, rule, test)
-            {
-                cases.push(send(chain, &watch, sent).await?);
-            }
             if let Some(response) = rule.respond.as_ref().filter(|_| test.matches) {
                 for tagged in [true, false] {
                     let machine = Machine { response, tagged };
@@ -132,34 +126,6 @@ fn events<'a>(
         }));
     }
     events
-}
-
-/// A test's event without the parameters that the rule's pattern looks into, for the rule that catches
-/// such events, if there is one. The rules' own tests demand it of the library.
-fn omitted<'a>(
-    bundle: &Bundle,
-    rules: &'a [Rule],
-    account: &str,
-    rule: &Rule,
-    test: &RuleTest,
-) -> Option<Sent<'a>> {
-    let hostile = cloudtrail::hostile::omitted(&test.event)?;
-    let event = Event::parse(&hostile.event.to_string()).ok()?;
-    let catches = |it: &Rule| it.pattern.matches(&event) == Ok(true);
-    // Otherwise this is one of the rule's own variants.
-    if catches(rule) {
-        return None;
-    }
-    let mut others = rules.iter().filter(|it| it.is_deployed());
-    let catcher = others.find(|it| catches(it))?;
-    Some(Sent {
-        rule: catcher,
-        test: format!("{} of {} ({})", test.name, rule.id, hostile.name),
-        kind: CaseKind::Hostile,
-        location: location(bundle, catcher, account, &hostile.event),
-        event: hostile.event,
-        planted: hostile.planted,
-    })
 }
 
 /// Removes dead letters of passed cases. For example, the EC2 instance named by a hostile event
