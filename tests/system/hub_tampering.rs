@@ -45,7 +45,6 @@ impl Fleet {
             run = run.says(text);
         }
         self.names_and_restores(code, texts);
-        self.project.run(&["verify", "--org", &target]).expect(0);
     }
 }
 

@@ -71,8 +71,9 @@ const NOTICED: usize = 95;
 fn a_changed_pattern_breaks_a_test() {
     let mut all = 0;
     let mut survivors = Vec::new();
+    let mut work = mutation::MAX_WORK;
     for rule in library().rules {
-        let mutants = mutation::mutants(&rule);
+        let mutants = mutation::mutants(&rule, &mut work).unwrap();
         assert!(!mutants.is_empty(), "{}", rule.id);
         all += mutants.len();
         let survived = mutants.into_iter().filter(|it| it.fate == Fate::Survived);

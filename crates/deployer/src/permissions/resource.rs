@@ -74,6 +74,8 @@ pub enum On {
     MemberCanaryParameters,
     /// The hub's topics.
     HubTopics,
+    /// The alarm about the hub's dead letters.
+    HubAlarms,
     /// The hub's keys: the id of the topics' key is CloudFormation's choice.
     HubKeys,
 }
@@ -168,6 +170,7 @@ impl On {
             | On::CanaryParameters
             | On::MemberCanaryParameters
             | On::HubTopics
+            | On::HubAlarms
             | On::HubKeys
                 if local =>
             {
@@ -180,6 +183,7 @@ impl On {
                 vec![arn(&format!("ssm:*:*:parameter{PARAMETER_PREFIX}*"))]
             }
             On::HubTopics => vec![arn(&format!("sns:{home}:{hub}:gizmos-*"))],
+            On::HubAlarms => vec![arn(&format!("cloudwatch:{home}:{hub}:alarm:gizmos-*"))],
             On::HubKeys => vec![arn(&format!("kms:{home}:{hub}:key/*"))],
         }
     }
@@ -289,6 +293,7 @@ impl On {
             On::CanaryParameters => "CanaryParameters",
             On::MemberCanaryParameters => "MemberCanaryParameters",
             On::HubTopics => "HubTopics",
+            On::HubAlarms => "HubAlarms",
             On::HubKeys => "HubKeys",
         }
     }

@@ -4,7 +4,7 @@ use super::Command::{Deploy, Drift, Plan, Verify};
 use super::Holder::{AccessRole, Caller, Management};
 use super::On::{
     AccessRoles, Alarms, Anything, ArtifactBucket, ArtifactObjects, CanaryParameters, ChangeSets,
-    DefaultBuses, HubBus, HubKeys, HubTopics, InstanceStacks, ManagementAccessRole,
+    DefaultBuses, HubAlarms, HubBus, HubKeys, HubTopics, InstanceStacks, ManagementAccessRole,
     MemberCanaryParameters, MemberDefaultBuses, MemberQueues, MemberRules, MemberTopics, OwnRole,
     Queues, ResourceTypes, Roles, RolesForEvents, RolesForScheduler, Rules, Schedules,
     StackSetTargets, StackSets, Stacks, Topics, Trail, TrailRole,
@@ -133,7 +133,7 @@ pub const ROWS: &[Row] = rows! {
     AccessRole: "cloudformation:DescribeStacks" on [InstanceStacks] for [Drift];
     AccessRole: "cloudformation:GetTemplate" on [InstanceStacks] for [Drift Deploy];
     AccessRole: "cloudformation:DescribeStackEvents" on [InstanceStacks] for [Deploy];
-    AccessRole: "cloudwatch:DescribeAlarms" on [Anything] for [Drift Deploy Verify];
+    AccessRole: "cloudwatch:DescribeAlarms" on [HubAlarms] for [Drift Deploy Verify];
     AccessRole: "kms:DescribeKey" on [HubKeys] for [Drift Deploy Verify];
     AccessRole: "kms:GetKeyPolicy" on [HubKeys] for [Drift Deploy Verify];
     AccessRole: "sns:GetDataProtectionPolicy" on [HubTopics] for [Drift Deploy Verify];

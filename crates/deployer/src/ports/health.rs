@@ -35,7 +35,7 @@ pub struct TopicSettings {
 /// A KMS key's state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct KeyState {
-    /// The key's ARN, whatever it was asked by.
+    /// The key's ARN, also if the call named an alias.
     pub arn: String,
     /// Only an `Enabled` key encrypts.
     pub state: String,

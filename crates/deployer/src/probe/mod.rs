@@ -262,7 +262,7 @@ impl<C: Cloud> Asked<'_, C> {
         (Some(1), format!("requestParameters is {parameters}"))
     }
 
-    /// `is_recognized` is whether events of the calls can be told from others.
+    /// `is_recognized` is whether events of the calls differ from others.
     fn recorded_time(&self, is_recognized: bool) -> Finding {
         let done = "measured from the call of ssm:DeleteParameters to the arrival of its event";
         let times: Vec<u64> = self

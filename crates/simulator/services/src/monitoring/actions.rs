@@ -7,17 +7,19 @@ use serde_json::{Value, json};
 
 use super::{Alarm, Counted, Monitoring, alarm_arn};
 use crate::action::{Answer, Context, actions, anything, requests};
-use crate::wire::api::ApiError;
+use crate::wire::api::{ApiError, Caller};
 use crate::wire::listing;
 
 actions! {
     /// All actions of `CloudWatch`.
     pub(crate) ACTIONS of "cloudwatch" {
-        Reads DescribeAlarms (anything) monitoring(describe_alarms);
-        Changes DeleteAlarms (anything) monitoring(delete_alarms);
+        Reads DescribeAlarms (|it: &DescribeAlarms, caller| on(caller, &it.alarm_names)) monitoring(describe_alarms);
+        Changes DeleteAlarms (|it: &DeleteAlarms, caller| on(caller, &it.alarm_names)) monitoring(delete_alarms);
         Reads GetMetricData (anything) monitoring(get_metric_data);
-        Changes EnableAlarmActions (anything) monitoring(set_actions::<true>);
-        Changes DisableAlarmActions (anything) monitoring(set_actions::<false>);
+        Changes EnableAlarmActions (|it: &EnableAlarmActions, caller| on(caller, &it.alarm_names))
+            monitoring(set_actions::<true>);
+        Changes DisableAlarmActions (|it: &DisableAlarmActions, caller| on(caller, &it.alarm_names))
+            monitoring(set_actions::<false>);
     }
 }
 
@@ -51,6 +53,15 @@ requests! {
         dimensions: Vec<Dimension>,
     }
     struct Dimension { name: String, value: String }
+}
+
+/// What calls about alarms act on. A call about several asks for all of them.
+fn on(caller: &Caller, names: &[String]) -> String {
+    let name = match names {
+        [only] => only,
+        _ => "*",
+    };
+    alarm_arn(&caller.account, &caller.region, name)
 }
 
 /// The statistics that the simulator computes.
