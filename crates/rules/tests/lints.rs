@@ -16,6 +16,7 @@ const FIRED_ELSEWHERE: [&str; 34] = [
     "compile::no-rules",
     "compile::no-topic",
     "compile::unknown-topic",
+    "compile::deployers",
     "compile::findings",
     "compile::unprotected",
     "compile::unwatched-region",
