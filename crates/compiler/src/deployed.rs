@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 
-use eventbridge_pattern::Pattern;
+use eventbridge_pattern::{Limits, Pattern};
 use rules::Rule;
 use rules::stand_in::{DEPLOYERS, HUB, LOG_ARCHIVE};
 use serde_json::{Map, Value, json};
@@ -21,7 +21,7 @@ use crate::organization::Organization;
 /// The field of replayed events.
 const REPLAY: &str = "replay-name";
 /// Characters of the clause that leaves them out.
-pub(crate) const REPLAY_CLAUSE: usize = r#","replay-name":[{"exists":false}]"#.len();
+pub(crate) const REPLAY_CLAUSE_LENGTH: usize = r#","replay-name":[{"exists":false}]"#.len();
 
 /// The rule as it is deployed, with its tests' events to match. Doing it again changes nothing.
 pub fn as_deployed<'r>(rule: &'r Rule, organization: &Organization) -> Cow<'r, Rule> {
@@ -33,13 +33,13 @@ pub fn as_deployed<'r>(rule: &'r Rule, organization: &Organization) -> Cow<'r, R
         ..rule.clone()
     };
     for test in &mut deployed.tests {
-        name(&mut test.event, organization);
+        fill_event(&mut test.event, organization);
     }
     Cow::Owned(deployed)
 }
 
 /// Replaces what stands for something of the organization in an event.
-fn name(value: &mut Value, organization: &Organization) {
+fn fill_event(value: &mut Value, organization: &Organization) {
     match value {
         Value::String(text) => {
             let first = meaning(text, organization).and_then(|it| it.into_iter().next());
@@ -47,8 +47,10 @@ fn name(value: &mut Value, organization: &Organization) {
                 *value = first;
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|it| name(it, organization)),
-        Value::Object(fields) => fields.values_mut().for_each(|it| name(it, organization)),
+        Value::Array(items) => items.iter_mut().for_each(|it| fill_event(it, organization)),
+        Value::Object(fields) => fields
+            .values_mut()
+            .for_each(|it| fill_event(it, organization)),
         _ => {}
     }
 }
@@ -65,12 +67,16 @@ fn pattern(rule: &Rule, organization: &Organization) -> Option<Pattern> {
         fill(value, organization);
     }
     leave_out_replays(&mut fields);
-    Pattern::parse(&Value::Object(fields).to_string()).ok()
+    // Without the limit of characters, which `limits::rule` reports: a rule that has become too long
+    // must not be deployed as it is written.
+    let mut limits = Limits::default();
+    limits.characters = usize::MAX;
+    Pattern::parse_within(&Value::Object(fields).to_string(), &limits).ok()
 }
 
 /// The rule as spokes forward for it: without the clause about deployers, which the hub decides. A
 /// change of deployers then reaches no spoke, and the patterns of forwarders stay short; what is
-/// forwarded in addition are the calls of deployments.
+/// forwarded in addition is whatever `userIdentity` alone left out.
 pub(crate) fn forwarded<'r>(rule: &'r Rule, organization: &Organization) -> Cow<'r, Rule> {
     let widened = || {
         let mut fields: Map<String, Value> = serde_json::from_str(rule.pattern.text()).ok()?;
@@ -102,7 +108,7 @@ fn no_replay() -> Value {
 }
 
 /// The pattern with the clause that leaves out replays.
-pub(crate) fn without_replays(pattern: &Pattern) -> Option<Pattern> {
+pub(crate) fn with_replay_clause(pattern: &Pattern) -> Option<Pattern> {
     let mut fields: Map<String, Value> = serde_json::from_str(pattern.text()).ok()?;
     leave_out_replays(&mut fields);
     Pattern::parse(&Value::Object(fields).to_string()).ok()
@@ -110,7 +116,7 @@ pub(crate) fn without_replays(pattern: &Pattern) -> Option<Pattern> {
 
 /// The pattern without the clause that leaves out replays; `None` if it says something else about
 /// them.
-pub(crate) fn with_replays(pattern: &Pattern) -> Option<Pattern> {
+pub(crate) fn without_replay_clause(pattern: &Pattern) -> Option<Pattern> {
     let mut fields: Map<String, Value> = serde_json::from_str(pattern.text()).ok()?;
     let clause = fields.shift_remove(REPLAY)?;
     let rest = Pattern::parse(&Value::Object(fields).to_string()).ok()?;

@@ -23,7 +23,7 @@ use rules::Rule;
 use serde_json::{Map, Value, json};
 use syntax::Diagnostic;
 
-use crate::deployed::{REPLAY_CLAUSE, with_replays, without_replays};
+use crate::deployed::{REPLAY_CLAUSE_LENGTH, with_replay_clause, without_replay_clause};
 use crate::emit::{self, Attempt};
 use crate::organization::Forward;
 use crate::placement::Placement;
@@ -79,7 +79,7 @@ impl Unions {
 }
 
 /// Most characters of a union, to which the clause about replays is added.
-const LONGEST: usize = limits::PATTERN - REPLAY_CLAUSE;
+const LONGEST: usize = limits::PATTERN - REPLAY_CLAUSE_LENGTH;
 
 /// Forwarders for the rules. Their order doesn't depend on the order of `rules`.
 ///
@@ -95,7 +95,13 @@ pub(crate) fn forwarders(
 ) -> Vec<Forwarder> {
     let wanted: Option<Vec<Wanted<'_>>> = rules
         .iter()
-        .map(|rule| Some(Wanted::new(rule, with_replays(&rule.pattern)?, forward)))
+        .map(|rule| {
+            Some(Wanted::new(
+                rule,
+                without_replay_clause(&rule.pattern)?,
+                forward,
+            ))
+        })
         .collect();
     let Some(wanted) = wanted else {
         let kept = rules
@@ -105,7 +111,7 @@ pub(crate) fn forwarders(
     };
     let mut forwarders = united(wanted, placement, unions, diagnostics);
     for forwarder in &mut forwarders {
-        if let Some(pattern) = without_replays(&forwarder.pattern) {
+        if let Some(pattern) = with_replay_clause(&forwarder.pattern) {
             forwarder.pattern = pattern;
         }
     }

@@ -137,3 +137,19 @@ fn deployers_are_decided_about_in_the_hub_and_change_no_spoke() {
         text(&more, "gizmos-rules-hub")
     );
 }
+
+/// A rule that is deployed as it is written would watch accounts that don't exist.
+#[test]
+fn deployers_that_make_a_pattern_too_long_are_an_error() {
+    let mut organization = example();
+    for number in 0..25 {
+        let role = format!(
+            "arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Deploy_{number:016}"
+        );
+        organization.deployers.push(role);
+    }
+    let (bundle, found) = compile(&[rule("ours", OURS)], &organization, &templates());
+    assert!(bundle.is_none());
+    let codes: Vec<&str> = found.iter().map(|it| it.code).collect();
+    assert_eq!(codes, ["limit::size"]);
+}
