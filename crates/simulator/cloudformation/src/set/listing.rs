@@ -386,6 +386,8 @@ fn list_drifts(
     let drifts = match instance.stack.clone() {
         Some(stack) => {
             fold::unfold(stage, &stack);
+            // The request names the account, and reads its stack without being one of its own.
+            stage.cloudformation.remember_look(account);
             drift::describe(stage, &stack, statuses, false)
         }
         None => Vec::new(),
