@@ -178,6 +178,9 @@ impl Scope<'_> {
                 "Template error: every {name} object requires a delimiter that is not empty"
             ));
         }
+        // Before the list is made, as with long texts.
+        let parts = text.matches(separator.as_str()).count();
+        self.count(parts.saturating_mul(size_of::<Value>()))?;
         let parts = text.split(separator.as_str()).map(str::to_owned);
         Ok(Value::from(parts.collect::<Vec<_>>()))
     }
