@@ -240,12 +240,14 @@ fn granted(policies: &[Value]) -> BTreeSet<(bool, String)> {
 /// The actions for which the simulator asked the policies of either role.
 fn used(organization: &Served) -> BTreeSet<(bool, String)> {
     let authorized = organization.get("authorized");
-    let all = authorized.as_array().expect("a list");
-    let text = |it: &Value, name: &str| it[name].as_str().expect("a text").to_owned();
-    all.iter()
-        .map(|it| (text(it, "role"), text(it, "action")))
-        .filter(|(role, _)| role.ends_with(ROLE) || role.ends_with(ACCESS_ROLE))
-        .map(|(role, action)| (role.ends_with(ACCESS_ROLE), action))
+    let actions = |role: &str| authorized[role].as_array().cloned().unwrap_or_default();
+    [ROLE, ACCESS_ROLE]
+        .into_iter()
+        .flat_map(|role| actions(role).into_iter().map(move |action| (role, action)))
+        .map(|(role, action)| {
+            let action = action.as_str().expect("an action").to_owned();
+            (role == ACCESS_ROLE, action)
+        })
         .collect()
 }
 
@@ -275,6 +277,24 @@ fn outputs(runs: &[Run]) -> String {
     runs.iter().map(Run::all).collect()
 }
 
+/// Neither `doctor` nor any command of the cycle is refused anything.
+#[track_caller]
+fn cycle_is_permitted(project: &Project, target: &str) {
+    project
+        .run(&["doctor", "--org", target])
+        .expect(0)
+        .says("ok       permissions: all ");
+    let runs = cycle(project, target);
+    assert_eq!(runs.len(), 6, "{}", outputs(&runs));
+    nothing_is_denied(&outputs(&runs));
+}
+
+#[track_caller]
+fn nothing_is_denied(all: &str) {
+    let is_denied = all.contains("denied") || all.contains("not authorized");
+    assert!(!is_denied, "{all}");
+}
+
 /// Both topologies, because each has calls that the other doesn't make.
 #[test]
 fn permissions_of_deploy_are_enough_for_the_whole_cycle_and_each_action_is_used() {
@@ -288,17 +308,7 @@ fn permissions_of_deploy_are_enough_for_the_whole_cycle_and_each_action_is_used(
         project.replace(ORGANIZATION, "topology: hub", &with);
         let policies = policies(&project, "deploy");
         give_all(&organization, &policies);
-        project
-            .run(&["doctor", "--org", &target])
-            .expect(0)
-            .says("ok       permissions: all ");
-        let runs = cycle(&project, &target);
-        let all = outputs(&runs);
-        assert_eq!(runs.len(), 6, "{all}");
-        assert!(
-            !all.contains("denied") && !all.contains("not authorized"),
-            "{all}"
-        );
+        cycle_is_permitted(&project, &target);
         all_granted.extend(granted(&policies));
         all_used.extend(used(&organization));
     }
@@ -315,11 +325,7 @@ fn permissions_of_plan_drift_and_verify_are_enough_for_these() {
     for command in ["plan", "drift", "verify"] {
         give_all(&organization, &policies(&project, command));
         let run = project.run(&[command, "--org", &target]).expect(0);
-        let all = run.all();
-        assert!(
-            !all.contains("denied") && !all.contains("not authorized"),
-            "{all}"
-        );
+        nothing_is_denied(&run.all());
     }
     // `doctor` asks for what a deployment needs, and names what is missing.
     give_all(&organization, &policies(&project, "plan"));
@@ -368,17 +374,7 @@ fn permissions_of_deploy_are_enough_for_a_delegated_administrator() {
             &named("gizmos-deploy-access"),
         );
     }
-    project
-        .run(&["doctor", "--org", &target])
-        .expect(0)
-        .says("ok       permissions: all ");
-    let runs = cycle(&project, &target);
-    let all = outputs(&runs);
-    assert_eq!(runs.len(), 6, "{all}");
-    assert!(
-        !all.contains("denied") && !all.contains("not authorized"),
-        "{all}"
-    );
+    cycle_is_permitted(&project, &target);
 }
 
 /// The caller's policies without one statement, and without the right to ask IAM, so that the

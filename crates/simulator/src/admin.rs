@@ -80,11 +80,7 @@ const ROUTES: &[(&str, &str, Route)] = &[
         }))
     }),
     ("GET", "authorized", |world, _| {
-        let all = world.services.environment.authorized.all();
-        let all = all.into_iter();
-        Ok(all
-            .map(|(role, action)| json!({"role": role, "action": action}))
-            .collect())
+        Ok(json!(world.services.environment.authorized.all()))
     }),
     ("POST", "calls/reset", |world, _| {
         world.calls = crate::world::Calls::default();

@@ -1,6 +1,6 @@
 //! What services share: time, ids, Regions, and queues of work for the services' owner.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -73,7 +73,7 @@ pub struct Environment {
     pub off: BTreeSet<String>,
     /// Account and Region: Regions disabled in one account.
     pub off_in: BTreeSet<(String, String)>,
-    /// What roles were allowed and did.
+    /// What the policies of roles allowed.
     pub authorized: Authorized,
     /// Scheduled work, with its delay in virtual seconds.
     pub later: Vec<(i64, Task)>,
@@ -83,19 +83,24 @@ pub struct Environment {
     ids: u64,
 }
 
-/// The actions for which the policies of roles were asked and which they allowed. Shared by clones,
-/// because a check of permissions changes nothing else.
+/// The actions for which the policies of roles were asked and which they allowed, by the role's name,
+/// since the access role has the same one in every account. Shared by clones, because a check of
+/// permissions changes nothing else.
 #[derive(Debug, Clone, Default)]
-pub struct Authorized(Arc<Mutex<BTreeSet<(String, String)>>>);
+pub struct Authorized(Arc<Mutex<BTreeMap<String, BTreeSet<String>>>>);
 
 impl Authorized {
     pub(crate) fn add(&self, role: &str, action: &str) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.insert((role.to_owned(), action.to_owned()));
+        let role = role.rsplit('/').next().unwrap_or(role);
+        if !all.get(role).is_some_and(|known| known.contains(action)) {
+            let known = all.entry(role.to_owned()).or_default();
+            known.insert(action.to_owned());
+        }
     }
 
-    /// ARNs of roles with actions.
-    pub fn all(&self) -> BTreeSet<(String, String)> {
+    /// Names of roles with actions.
+    pub fn all(&self) -> BTreeMap<String, BTreeSet<String>> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.clone()
     }
