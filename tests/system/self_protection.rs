@@ -269,9 +269,6 @@ fn guarded(service: &str, call: &str, watched: &Watched) -> Option<(String, Stri
     let text = |field: &str| watched.parameters.get(field).and_then(Value::as_str);
     let resource = match service {
         "events" => match text("rule").or_else(|| text("name")) {
-            _ if text("eventSourceArn").is_some() => {
-                "events:eu-central-1:333344445555:event-bus/gizmos".to_owned()
-            }
             None | Some("gizmos") => "events:eu-central-1:333344445555:event-bus/gizmos".to_owned(),
             Some(name) if text("eventBusName").is_some() => {
                 format!("events:eu-central-1:333344445555:rule/gizmos/{name}")
@@ -286,11 +283,12 @@ fn guarded(service: &str, call: &str, watched: &Watched) -> Option<(String, Stri
             name => format!("iam::012345678901:role/{name}"),
         },
         "kms" => "kms:eu-central-1:333344445555:key/1234abcd".to_owned(),
-        "monitoring" => "cloudwatch:eu-central-1:333344445555:alarm:StackSet-gizmos-topic-333ba70b-DeadLettersAlarm-1A2B3C4D5E6F".to_owned(),
+        "monitoring" => "cloudwatch:eu-central-1:333344445555:alarm:gizmos-dead-letters".to_owned(),
         "sns" => "sns:eu-central-1:333344445555:gizmos-alerts".to_owned(),
         "sqs" => "sqs:eu-central-1:333344445555:gizmos-dead-letters".to_owned(),
         "cloudformation" if text("stackName").is_some() => {
-            "cloudformation:eu-central-1:012345678901:stack/StackSet-gizmos-rules-spoke-333ba70b/1".to_owned()
+            "cloudformation:eu-central-1:012345678901:stack/StackSet-gizmos-rules-spoke-333ba70b/1"
+                .to_owned()
         }
         _ => return None,
     };
@@ -311,21 +309,15 @@ fn guardrail_decision(policy: &Document, role: &str, action: &str, resource: &st
     policy.decide(&Request::new(role, action, resource, context))
 }
 
-#[test]
-fn guardrail_refuses_strangers_what_self_protection_watches_and_lets_deployments_pass() {
-    let path = repository().join("stacksets/guardrails/protect-gizmos.json");
-    let text = std::fs::read_to_string(path).expect("the guardrail");
-    let policy: Value = serde_json::from_str(&text).expect("JSON");
-    let length = policy.to_string().len();
-    assert!(
-        length <= 5_120,
-        "{length} characters are more than Organizations accepts"
-    );
-    let policy = Document::parse(&policy, Kind::Identity).expect("a policy");
+/// Actions and resources.
+type Requests = BTreeSet<(String, String)>;
 
+/// What the guardrail refuses to strangers: of everything, and of the roles that
+/// only StackSets may make.
+fn guarded_requests() -> (Requests, Requests) {
     // IAM has other names for a bucket's settings than CloudTrail.
     let bucket = "arn:aws:s3:::gizmos-logs-o-exampleorg1-222233334444-eu-central-1";
-    let mut requests: BTreeSet<(String, String)> = [
+    let mut requests: Requests = [
         "s3:DeleteBucket",
         "s3:DeleteBucketPolicy",
         "s3:PutBucketAcl",
@@ -358,6 +350,40 @@ fn guardrail_refuses_strangers_what_self_protection_watches_and_lets_deployments
             }
         }
     }
+    // Watched for everybody, or not at all, and refused all the same.
+    for (action, resource) in [
+        (
+            "events:CreateArchive",
+            "arn:aws:events:eu-central-1:333344445555:event-bus/gizmos",
+        ),
+        (
+            "kms:TagResource",
+            "arn:aws:kms:eu-central-1:333344445555:key/1234abcd",
+        ),
+        (
+            "kms:UntagResource",
+            "arn:aws:kms:eu-central-1:333344445555:key/1234abcd",
+        ),
+        ("s3:DeleteObjectVersion", &format!("{bucket}/a")),
+    ] {
+        requests.insert((action.to_owned(), resource.to_owned()));
+    }
+    (requests, roles_of_stack_sets)
+}
+
+#[test]
+fn guardrail_refuses_strangers_what_self_protection_watches_and_lets_deployments_pass() {
+    let path = repository().join("stacksets/guardrails/protect-gizmos.json");
+    let text = std::fs::read_to_string(path).expect("the guardrail");
+    let policy: Value = serde_json::from_str(&text).expect("JSON");
+    let length = policy.to_string().len();
+    assert!(
+        length <= 5_120,
+        "{length} characters are more than Organizations accepts"
+    );
+    let policy = Document::parse(&policy, Kind::Identity).expect("a policy");
+
+    let (requests, roles_of_stack_sets) = guarded_requests();
     assert!(requests.len() > 60, "{} requests", requests.len());
     assert!(!roles_of_stack_sets.is_empty());
 

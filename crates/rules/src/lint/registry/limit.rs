@@ -134,7 +134,7 @@ pub(super) const LINTS: &[Lint] = &[
     warning(
         "compile::deployers",
         "Deployments that alert",
-        "Self-protection rules leave out what the roles under `deployers` in the organization file change through CloudFormation, and nobody else by name. Without any, each deployment alerts. `gizmos doctor` proposes the role that you use.",
+        "Self-protection rules leave out what the roles under `deployers` in the organization file change through CloudFormation, and nobody else by name. Without any, each deployment alerts. `gizmos doctor --org` proposes the role that you use.",
         Words("a self-protection rule with `gizmos:deployers`, and an organization file without `deployers`"),
         RULE,
     )
