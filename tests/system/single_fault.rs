@@ -28,6 +28,18 @@ enum Noticed {
     Unnoticed,
 }
 
+/// What loses nothing, with the reason.
+const HARMLESS: &[(&str, &str)] = &[
+    (
+        "KeyPolicy removed",
+        "the simulator keeps the policy of a key whose template stops setting one",
+    ),
+    (
+        "IncludeGlobalServiceEvents removed",
+        "a trail of all Regions records them unless it is told otherwise",
+    ),
+];
+
 /// A fault: what it does, and to which resource.
 struct Fault {
     stack: StackOf,
@@ -178,10 +190,12 @@ impl Fleet {
             &target,
         ];
         let drift = self.project.run(&here);
+        assert!([0, 5].contains(&drift.code), "{}", drift.all());
         if drift.code == 5 {
             return Noticed::Drift;
         }
         let verify = self.project.run(&["verify", "--org", &target]);
+        assert!([0, 1].contains(&verify.code), "{}", verify.all());
         if verify.code == 1 && verify.all().contains("broken link: ") {
             return Noticed::Verify;
         }
@@ -189,9 +203,9 @@ impl Fleet {
         if alarms > healthy.1 {
             return Noticed::Alarm;
         }
-        // A detection that the event doesn't reach is not proven by it.
-        let is_other = fault.stack.name == "gizmos-rules-hub";
-        if (alerts, alarms) == healthy && !is_other {
+        // The event takes one way through the chain, so that it arrives proves nothing of the others.
+        let loses_nothing = HARMLESS.iter().any(|(what, _)| fault.what == *what);
+        if (alerts, alarms) == healthy && loses_nothing {
             Noticed::Harmless
         } else {
             println!("{}\n{}", drift.all(), verify.all());
@@ -245,7 +259,7 @@ impl Fleet {
             println!("{kind:32} {row:?}");
         }
         println!("harmless: {harmless:#?}");
-        assert!(tried > 0);
+        assert!(refused < tried, "{refused} refused, {tried} tried");
         assert_eq!(unnoticed, Vec::<String>::new());
     }
 }
