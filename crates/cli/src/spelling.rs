@@ -40,7 +40,7 @@ fn arguments(command: Command) -> &'static str {
             allow_delete: false,
         } => "deploy --org",
         Command::Deploy { allow_delete: true } => "deploy --org --allow-delete",
-        Command::Doctor => "doctor",
+        Command::Doctor => "doctor --org",
         Command::Destroy => "destroy --org",
         Command::Drift {
             json: false,

@@ -125,10 +125,10 @@ pub fn text(explained: &Explained) -> String {
             }
         ),
     );
-    let with = if explained.written_event_pattern.is_some() {
-        ", with the exceptions"
-    } else {
+    let with = if explained.exceptions.is_empty() {
         ""
+    } else {
+        ", with the exceptions"
     };
     heading(&mut text, &format!("Event pattern{with}"));
     push_lines(

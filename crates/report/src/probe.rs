@@ -107,8 +107,6 @@ pub fn terminal(findings: &[Finding]) -> String {
             ("means", &finding.meaning),
         ] {
             if !words.is_empty() {
-                // AWS's words may quote what others wrote.
-                let words = words.replace(char::is_control, "?");
                 push_line(&mut text, &format!("           {label}: {words}"));
             }
         }
