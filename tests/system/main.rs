@@ -40,6 +40,7 @@ mod rule_edits;
 mod self_protection;
 mod sigma;
 mod single_fault;
+mod upgrade;
 mod workflows;
 
 /// A project with the tests' library.

@@ -12,7 +12,7 @@ use aws::{Aws, Credentials, Options};
 use compiler::organization::{
     Accounts, Forward, Organization, Publish, RegionSource, TargetScope, Topology, Trail, Wave,
 };
-use compiler::{AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets};
+use compiler::{AccountFilter, Bundle, Members, Part, StackSet, Targets};
 use deployer::drift::{DriftCheck, DriftOptions};
 use deployer::plan::Change;
 use deployer::ports::{
@@ -50,10 +50,11 @@ fn bundle(retention: u32) -> Bundle {
             "MessageRetentionPeriod": {"Ref": "Seconds"}}}}
     });
     let regions = vec![HOME.to_owned(), "us-east-1".to_owned()];
-    Bundle {
+    let mut bundle = Bundle {
         organization: Organization {
             id: "o-exampleorg1".into(),
             root: "r-exmp".into(),
+            installation: "gizmos".into(),
             home_region: HOME.into(),
             regions: regions.clone(),
             region_source: RegionSource::Listed,
@@ -96,10 +97,7 @@ fn bundle(retention: u32) -> Bundle {
             description: "A queue for tests".into(),
             template: template.to_string(),
             parameters: BTreeMap::from([("Seconds".into(), retention.to_string())]),
-            tags: BTreeMap::from([
-                (OWNERSHIP_TAG.0.into(), OWNERSHIP_TAG.1.into()),
-                ("gizmos:part".into(), "rules-spoke".into()),
-            ]),
+            tags: BTreeMap::new(),
             capabilities: Vec::new(),
             targets: Targets {
                 members: Some(Members {
@@ -116,7 +114,11 @@ fn bundle(retention: u32) -> Bundle {
             auto_deployment: true,
             rules: BTreeMap::new(),
         }],
+    };
+    for set in &mut bundle.stack_sets {
+        set.tags = compiler::tags(&bundle.organization, set.part);
     }
+    bundle
 }
 
 async fn deploy(cloud: &Aws, bundle: &Bundle) -> deployer::ApplyReport {

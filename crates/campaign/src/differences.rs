@@ -6,7 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use compiler::{AccountFilter, Bundle, Members, OWNERSHIP_TAG, StackSet};
+use compiler::{
+    AccountFilter, Bundle, INSTALLATION_TAG, Members, ORGANIZATION_TAG, OWNERSHIP_TAG, Part,
+    StackSet,
+};
 use serde_json::Value;
 use simulator::{Fleet, FleetStackSet, Source};
 
@@ -68,6 +71,13 @@ impl Differences<'_> {
         });
     }
 
+    fn is_ours(&self, source: &Source) -> bool {
+        let wanted = compiler::tags(&self.bundle.organization, Part::Trail);
+        let found = source.tags();
+        let mut keys = [OWNERSHIP_TAG.0, ORGANIZATION_TAG, INSTALLATION_TAG].into_iter();
+        keys.all(|key| found.get(key) == wanted.get(key))
+    }
+
     /// Whether anything can be deployed there.
     fn is_reachable(&self, account: &str, region: &str) -> bool {
         is_reachable(self.fleet, account, region)
@@ -84,7 +94,7 @@ impl Differences<'_> {
             }
             return;
         };
-        if !is_ours(&found.source) {
+        if !self.is_ours(&found.source) {
             self.note(name, None, "the stack set belongs to another owner");
             return;
         }
@@ -150,7 +160,9 @@ impl Differences<'_> {
         });
         let what = match stack {
             None => Some("the stack is missing"),
-            Some(stack) if !is_ours(&stack.source) => Some("the stack belongs to another owner"),
+            Some(stack) if !self.is_ours(&stack.source) => {
+                Some("the stack belongs to another owner")
+            }
             Some(stack) if !is_complete(stack.status) => Some("the stack is not complete"),
             Some(stack) => source_difference(set, &stack.source),
         };
@@ -164,7 +176,7 @@ impl Differences<'_> {
         let fleet = self.fleet;
         for (name, found) in &fleet.stack_sets {
             let set = self.bundle.stack_sets.iter().find(|set| set.name == *name);
-            if is_ours(&found.source) && set.is_none_or(|set| set.targets.members.is_none()) {
+            if self.is_ours(&found.source) && set.is_none_or(|set| set.targets.members.is_none()) {
                 self.note(name, None, "the stack set is not wanted");
                 for (account, region) in found.instances.keys() {
                     if self.is_reachable(account, region) {
@@ -179,7 +191,7 @@ impl Differences<'_> {
                 set.name == stack.name && set.targets.management_regions.contains(&stack.region)
             });
             let reachable = self.is_reachable(management, &stack.region);
-            if stack.account == management && is_ours(&stack.source) && !wanted && reachable {
+            if stack.account == management && self.is_ours(&stack.source) && !wanted && reachable {
                 self.note(
                     &stack.name,
                     Some((management, &stack.region)),
@@ -230,11 +242,6 @@ fn is_complete(status: &str) -> bool {
         status,
         "CREATE_COMPLETE" | "UPDATE_COMPLETE" | "UPDATE_ROLLBACK_COMPLETE"
     )
-}
-
-fn is_ours(source: &Source) -> bool {
-    let tag = source.tags().get(OWNERSHIP_TAG.0);
-    tag.is_some_and(|value| value == OWNERSHIP_TAG.1)
 }
 
 fn source_difference(set: &StackSet, found: &Source) -> Option<&'static str> {

@@ -258,6 +258,13 @@ impl Lab {
             json!([{"Key": "managed-by", "Value": "gizmos-of-another-team"}]),
             json!([{"Key": "gizmos:part", "Value": "rules-spoke"}]),
             json!([{"Key": "Managed-By", "Value": "gizmos"}]),
+            json!([{"Key": "managed-by", "Value": "gizmos"}]),
+            json!([
+                {"Key": "managed-by", "Value": "gizmos"},
+                {"Key": "gizmos:part", "Value": "rules-spoke"},
+                {"Key": "gizmos:organization", "Value": "o-anotherorg1"},
+                {"Key": "gizmos:installation", "Value": "gizmos"},
+            ]),
         ];
         for _ in 0..rng.usize(1..3) {
             let name = rng.choice(names).unwrap_or("gizmos");

@@ -81,6 +81,7 @@ impl Input {
                 findings: None,
                 deployers: Vec::new(),
                 access_role: "OrganizationAccountAccessRole".to_owned(),
+                installation: "gizmos".to_owned(),
                 trail: Trail {
                     name: "gizmos".to_owned(),
                     retention_days: rng.u32(90..800),

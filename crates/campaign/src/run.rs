@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Error, Result};
-use compiler::{Bundle, OWNERSHIP_TAG, Placement};
+use compiler::{Bundle, Placement};
 use deployer::{ApplyOutcome, ApplyReport};
 use fastrand::Rng;
 use serde_json::{Value, json};
@@ -130,8 +130,7 @@ impl Runner<'_> {
     fn bundle(&self) -> Result<Bundle> {
         let mut placement = Placement::default();
         for (name, set) in &self.lab.simulator.fleet().stack_sets {
-            let (key, value) = OWNERSHIP_TAG;
-            if set.source.tags().get(key).is_some_and(|it| it == value) {
+            if !self.lab.is_foreign(name) {
                 placement.add(name, set.source.template());
             }
         }

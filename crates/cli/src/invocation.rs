@@ -30,7 +30,7 @@ impl Compiled {
     /// The bundle for this fleet: rules stay in the stack sets that carry them. Only a fleet with
     /// several stack sets of a part makes a difference.
     pub(crate) fn bundle_for(&self, observed: &Observed) -> Result<Bundle> {
-        let placement = observed.placement();
+        let placement = observed.placement(&self.bundle);
         if placement.is_empty() {
             return Ok(self.bundle.clone());
         }

@@ -6,10 +6,6 @@ use serde::Serialize;
 
 use crate::organization::Organization;
 
-/// The tag (key, value) on every stack set and stack of Gizmos. Gizmos never touches one without
-/// it.
-pub const OWNERSHIP_TAG: (&str, &str) = ("managed-by", "gizmos");
-
 /// Everything that must exist on AWS, in order of creation.
 ///
 /// Serializes as the manifest: see [`Bundle::write`].
@@ -37,7 +33,7 @@ pub struct StackSet {
     pub template: String,
     /// Values for all template parameters without a default.
     pub parameters: BTreeMap<String, String>,
-    /// Tags of the stack set and its stacks, including [`OWNERSHIP_TAG`].
+    /// Tags of the stack set and its stacks, including [`OWNERSHIP_TAG`](crate::OWNERSHIP_TAG).
     pub tags: BTreeMap<String, String>,
     /// Capabilities that the caller must acknowledge, such as `CAPABILITY_IAM`.
     pub capabilities: Vec<String>,

@@ -14,8 +14,8 @@ use crate::organization::{ARTIFACT_PREFIX, Organization, Publish, Topic, Topolog
 use crate::placement;
 use crate::view::{self, Names};
 use crate::{
-    AccountFilter, Bundle, Item, Members, OWNERSHIP_TAG, Part, Placement, StackSet, Targets,
-    Templates, as_deployed, deployed, findings, limits, protection, unwatched,
+    AccountFilter, Bundle, Item, Members, Part, Placement, StackSet, Targets, Templates,
+    as_deployed, deployed, findings, limits, protection, unwatched,
 };
 
 /// Log files with a much longer retention move to archive storage after this many days: archive
@@ -635,7 +635,6 @@ impl<'c> Compiler<'c> {
         parameters: Vec<(String, String)>,
         targets: Targets,
     ) -> StackSet {
-        let tags = [OWNERSHIP_TAG, ("gizmos:part", part.name())];
         let mut earlier: BTreeSet<Part> = needs(part).iter().copied().collect();
         if rendered.text.len() > limits::TEMPLATE {
             earlier.insert(Part::Artifacts);
@@ -651,10 +650,7 @@ impl<'c> Compiler<'c> {
             capabilities: capabilities(&rendered.template),
             template: rendered.text,
             parameters: parameters.into_iter().collect(),
-            tags: tags
-                .into_iter()
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .collect(),
+            tags: crate::tags(self.organization, part),
             targets,
             depends_on: depends_on.map(|set| set.name.clone()).collect(),
             auto_deployment: false,

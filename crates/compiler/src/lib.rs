@@ -43,6 +43,7 @@ mod limits;
 mod logical;
 mod manifest;
 pub mod organization;
+mod ownership;
 mod placement;
 mod protection;
 mod structure;
@@ -50,11 +51,14 @@ mod templates;
 mod unwatched;
 mod view;
 
-pub use bundle::{AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets};
+pub use bundle::{AccountFilter, Bundle, Members, Part, StackSet, Targets};
 pub use carrier::Carrier;
 pub use compile::{compile, compile_onto};
 pub use deployed::as_deployed;
 pub use forward::{ANY, OTHER};
-pub use limits::{Size, sizes};
-pub use placement::{Item, Placement, carried, forwarders, split_part};
+pub use limits::{RULES_WITH_WILDCARD, Size, rules_with_wildcard, sizes};
+pub use ownership::{
+    FORMAT, FORMAT_TAG, INSTALLATION_TAG, ORGANIZATION_TAG, OWNERSHIP_TAG, PART_TAG, tags,
+};
+pub use placement::{Item, Placement, carried, forwarders, split_part, stack_set_part};
 pub use templates::Templates;

@@ -3,6 +3,8 @@
 //! The numbers are from <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html> and
 //! <https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_InputTransformer.html>.
 
+use std::collections::BTreeSet;
+
 use rules::{Message, Response, Rule};
 use serde::Serialize;
 use serde_json::Value;
@@ -22,7 +24,8 @@ pub(crate) const TEMPLATE_IN_BUCKET: usize = 1_000_000;
 pub(crate) const RESOURCES: usize = 500;
 /// Most bytes in an event bus policy.
 pub(crate) const BUS_POLICY: usize = 10_240;
-const RULES_WITH_WILDCARD: usize = 30;
+/// Most rules with the `wildcard` operator on one bus.
+pub const RULES_WITH_WILDCARD: usize = 30;
 const TARGETS: usize = 5;
 /// Most characters in a rule's name.
 pub(crate) const NAME: usize = 64;
@@ -209,6 +212,31 @@ pub(crate) fn forwarders(
             .help("`forward: broad` in the organization file needs no wildcards"),
         );
     }
+}
+
+/// The rules of a template that use the `wildcard` operator: the bus as the template writes it, empty
+/// for the default bus, and the logical id. A deployed template may be any text.
+pub fn rules_with_wildcard(template: &str) -> BTreeSet<(String, String)> {
+    let template: Value = serde_json::from_str(template).unwrap_or_default();
+    let resources = template.get("Resources").and_then(Value::as_object);
+    resources
+        .into_iter()
+        .flatten()
+        .filter(|(_, resource)| {
+            let is_rule = resource
+                .get("Type")
+                .is_some_and(|it| it == "AWS::Events::Rule");
+            let pattern = resource.pointer("/Properties/EventPattern");
+            is_rule && pattern.is_some_and(|it| has_wildcard(&it.to_string()))
+        })
+        .map(|(logical_id, resource)| {
+            let bus = resource.pointer("/Properties/EventBusName");
+            (
+                bus.map_or_else(String::new, Value::to_string),
+                logical_id.clone(),
+            )
+        })
+        .collect()
 }
 
 /// Whether a pattern uses the `wildcard` operator: an object `{"wildcard": …}` inside a list.

@@ -124,6 +124,14 @@ pub fn split_part(stack_set: &str) -> Option<Part> {
     parse(stack_set).map(|(part, _)| part)
 }
 
+/// The part of any stack set that has a name which Gizmos gives.
+pub fn stack_set_part(stack_set: &str) -> Option<Part> {
+    let mut parts = Part::ALL.into_iter();
+    parts
+        .find(|part| name(*part, 1) == stack_set)
+        .or_else(|| split_part(stack_set))
+}
+
 /// What a template carries. A deployed template may be any text.
 pub fn carried(template: &str) -> BTreeSet<Item> {
     let template: Value = serde_json::from_str(template).unwrap_or_default();

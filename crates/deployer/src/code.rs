@@ -83,7 +83,7 @@ codes! {
     PlanMissing "plan::missing" Plan "A stack set or stack of the bundle does not exist.";
     PlanDiffers "plan::differs" Plan "A stack set or stack differs from what the rules and the organization file compile to.";
     PlanNeverCreated "plan::never-created" Plan "A stack's first creation failed and was never repaired.";
-    PlanUnwanted "plan::unwanted" Plan "A stack set or stack with the ownership tag is not in the bundle.";
+    PlanUnwanted "plan::unwanted" Plan "A stack set or stack of this installation is not in the bundle.";
     PlanBlocked "plan::blocked" Plan "A stack set or stack can't be deployed.";
     PlanInstances "plan::instances" Plan "A deployment would create, update or remove stack instances.";
     InstanceMissing "instance::missing" Instances "A watched account and Region has no stack instance.";

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws::Aws;
 use campaign::{Deployer, Invariant, Product, campaign};
-use compiler::{Bundle, OWNERSHIP_TAG};
+use compiler::{Bundle, INSTALLATION_TAG};
 use deployer::apply::{InstanceFailure, PartOutcome};
 use deployer::ports::{
     AccountSelection, ConcurrencyMode, DeploymentTargets, InstanceRequest, Location, Pause,
@@ -27,7 +27,7 @@ enum Fault {
     BlamesTheInnocent,
     /// Starts the same work again after it succeeded.
     StartsAgain,
-    /// Deletes instances of a stack set without the ownership tag.
+    /// Deletes instances of a stack set of other owners.
     TakesOverOthers,
     /// Updates a fleet that has no differences.
     AlwaysUpdates,
@@ -110,7 +110,7 @@ impl Fault {
                 for set in cloud.list_stack_sets().await.unwrap_or_default() {
                     let found = cloud.describe_stack_set(&set.name).await;
                     if let Ok(Some(found)) = found
-                        && !found.tags.contains_key(OWNERSHIP_TAG.0)
+                        && !found.tags.contains_key(INSTALLATION_TAG)
                     {
                         let request = request(bundle, &set.name, "taken-over");
                         cloud.delete_instances(&request).await.unwrap_or_default();

@@ -24,6 +24,8 @@ pub struct Organization {
     pub id: String,
     /// The root's id, `r-…`.
     pub root: String,
+    /// Name of this installation of Gizmos, which its stack sets carry as a tag.
+    pub installation: String,
     /// The Region of the hub, the trail and the log bucket.
     pub home_region: String,
     /// All watched Regions, with the home Region first. The home Region alone as long as

@@ -48,6 +48,13 @@ const UNIT_OR_ROOT: Shape = Shape {
     name: "the id of an organizational unit or of the root",
     example: "ou-exmp-production",
 };
+/// The role that AWS Organizations makes in the accounts it creates.
+const ACCESS_ROLE: &str = "OrganizationAccountAccessRole";
+const ROLE_NAME: Shape = Shape {
+    is: format::role_name,
+    name: "a role name",
+    example: ACCESS_ROLE,
+};
 const NAME: Shape = Shape {
     is: format::topic_name,
     name: "a name of lower-case letters, digits and `-`, at most 40, beginning with a letter",
@@ -123,6 +130,7 @@ impl Reader {
             };
             self.text(root, "root", shape)
         });
+        let installation = self.text_or(node, "installation", "gizmos", NAME);
         let regions = self.regions(node);
         let accounts = self
             .required(node, what, "accounts")
@@ -151,7 +159,7 @@ impl Reader {
         let deployers = self
             .optional(node, "deployers")
             .map_or_else(Vec::new, |list| self.texts(list, "deployers", DEPLOYER));
-        let access_role = self.access_role(node);
+        let access_role = self.text_or(node, "access_role", ACCESS_ROLE, ROLE_NAME);
         let trail = self.trail(node);
         let topics = self
             .required(node, what, "topics")
@@ -181,6 +189,7 @@ impl Reader {
         let organization = Organization {
             id: id?,
             root: root?,
+            installation: installation?,
             home_region,
             regions,
             region_source,
@@ -215,16 +224,12 @@ impl Reader {
         }
     }
 
-    fn access_role(&mut self, node: &Node) -> Option<String> {
-        let Some(name) = self.optional(node, "access_role") else {
-            return Some("OrganizationAccountAccessRole".to_owned());
-        };
-        let shape = Shape {
-            is: format::role_name,
-            name: "a role name",
-            example: "OrganizationAccountAccessRole",
-        };
-        self.text(name, "access_role", shape)
+    /// An optional text with a default.
+    fn text_or(&mut self, node: &Node, field: &str, default: &str, shape: Shape) -> Option<String> {
+        match self.optional(node, field) {
+            Some(text) => self.text(text, field, shape),
+            None => Some(default.to_owned()),
+        }
     }
 
     fn version(&mut self, node: &Node) {

@@ -27,6 +27,11 @@ pub(super) static ORGANIZATION: Shape = Shape::of(&[
         "The root's id; `aws organizations list-roots` prints it.",
         FieldType::Pattern("^r-[a-z0-9]{4,32}$"),
     ),
+    Field::optional(
+        "installation",
+        "Name of this installation, a tag of its stack sets: a deployment changes nothing of another one. Default: gizmos.",
+        NAME,
+    ),
     Field::required(
         "home_region",
         "Region of the hub, the trail and the log bucket; one of `regions`.",

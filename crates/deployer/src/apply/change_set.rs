@@ -8,7 +8,7 @@ use super::LAG;
 use super::report::PartReport;
 use super::stack::{LOST_READS, STALE_READS, StackRun};
 use crate::fingerprint::fingerprint;
-use crate::fleet::ObservedStack;
+use crate::fleet::{ObservedStack, owner};
 use crate::operation::{Backoff, Session, Stop};
 use crate::plan::{Change, plan_stack};
 use crate::ports::{
@@ -73,6 +73,8 @@ impl<C: Cloud> Deployment<'_, C> {
     }
 
     fn change(&self, existing: Option<&ObservedStack>) -> Change {
+        let organization = self.stack.session.organization;
+        let existing = existing.map(|it| (it, owner(organization, &self.set.name, &it.stack.tags)));
         plan_stack(self.set, self.stack.location.clone(), existing).change
     }
 

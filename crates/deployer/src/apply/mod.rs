@@ -29,11 +29,11 @@ pub use guard::removals_problem;
 pub use report::{ApplyOutcome, ApplyReport, ApplySummary, PartOutcome, PartReport, Unfinished};
 
 use crate::error::DeployError;
-use crate::fleet::{Membership, is_owned, observe};
+use crate::fleet::{Membership, observe};
 use crate::operation::Session;
 pub use crate::operation::{InstanceFailure, Limits, OperationReport};
 use crate::plan::{
-    Basis, Estimate, Plan, StackPlan, StackSetPlan, delete_stack, delete_stack_set,
+    Basis, Estimate, Plan, StackPlan, StackSetPlan, delete_stack, delete_stack_set, newer_format,
     wrong_organization,
 };
 use crate::ports::{AccountState, Cloud};
@@ -143,7 +143,7 @@ pub async fn apply_with(
 
 /// Removes everything Gizmos deployed: detections first, the log bucket's stack last. The log
 /// bucket and its logs remain (its template retains them), and so does trusted access. The artifact
-/// bucket is emptied and deleted. Resources without the ownership tag are never touched.
+/// bucket is emptied and deleted. Other installations' stack sets and stacks are never touched.
 pub async fn destroy(
     cloud: &impl Cloud,
     bundle: &Bundle,
@@ -151,7 +151,8 @@ pub async fn destroy(
 ) -> Result<ApplyReport, DeployError> {
     let observed = observe(cloud, bundle).await?;
     let mut report = ApplyReport::default();
-    if let Some(problem) = wrong_organization(&bundle.organization, &observed.organization) {
+    let wrong = wrong_organization(&bundle.organization, &observed.organization);
+    if let Some(problem) = wrong.or_else(|| newer_format(bundle, &observed)) {
         report.problems.push(problem);
         return Ok(report);
     }
@@ -159,24 +160,16 @@ pub async fn destroy(
         let set = bundle.stack_sets.iter().find(|set| set.name == name)?;
         Some(set.part)
     };
-    let stack_sets = observed
-        .stack_sets
-        .values()
-        .filter(|found| is_owned(&found.details.tags))
-        .map(|found| {
-            let plan = delete_stack_set(found, &observed.membership);
-            let part = plan.part.or_else(|| part_of(&plan.name));
-            StackSetPlan { part, ..plan }
-        });
-    let stacks = observed
-        .stacks
-        .iter()
-        .filter(|found| is_owned(&found.stack.tags))
-        .map(|found| {
-            let plan = delete_stack(found);
-            let part = plan.part.or_else(|| part_of(&plan.name));
-            StackPlan { part, ..plan }
-        });
+    let stack_sets = observed.owned_stack_sets(bundle).map(|found| {
+        let plan = delete_stack_set(found, &observed.membership);
+        let part = plan.part.or_else(|| part_of(&plan.name));
+        StackSetPlan { part, ..plan }
+    });
+    let stacks = observed.owned_stacks(bundle).map(|found| {
+        let plan = delete_stack(found);
+        let part = plan.part.or_else(|| part_of(&plan.name));
+        StackPlan { part, ..plan }
+    });
     let plan = Plan {
         organization: bundle.organization.id.clone(),
         problems: Vec::new(),

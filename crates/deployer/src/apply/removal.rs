@@ -7,7 +7,7 @@ use super::repair::repair;
 use super::report::PartReport;
 use super::settle::{is_old, settled};
 use super::{LAG, Run};
-use crate::fleet::{ObservedStackSet, Patience, is_owned, observe_stack_set};
+use crate::fleet::{ObservedStackSet, Patience, may_change, observe_stack_set};
 use crate::operation::{Sequence, Stop, Task};
 use crate::plan::{Change, LeftBehind, Repair, StackSetPlan};
 use crate::ports::{Cloud, CloudError, Instance, InstanceStatus, Location};
@@ -69,9 +69,9 @@ impl<C: Cloud> Removal<'_, C> {
         let Some(existing) = settled(session, name, &self.report.operations).await? else {
             return Ok(());
         };
-        if !is_owned(&existing.details.tags) {
+        if !may_change(session.organization, name, &existing.details.tags) {
             return Err(Stop::Failed(format!(
-                "{name} no longer has the ownership tag and is left unchanged"
+                "{name} no longer has this installation's tags and is left unchanged"
             )));
         }
         let (out_of_reach, instances): (Vec<&Instance>, Vec<&Instance>) = existing

@@ -63,7 +63,7 @@ pub enum PartOutcome {
         /// A clause without a full stop.
         reason: String,
     },
-    /// The part was not started because a dependency failed or because it has no ownership tag.
+    /// The part was not started because a dependency failed or because it isn't this installation's.
     Skipped {
         /// A clause without a full stop.
         reason: String,

@@ -2,7 +2,7 @@
 
 use super::definition::{previous, request};
 use super::roll_out::RollOut;
-use crate::fleet::{ObservedStackSet, is_owned};
+use crate::fleet::{ObservedStackSet, may_change};
 use crate::operation::{Stop, Task};
 use crate::ports::{Cloud, Location};
 use crate::rollout;
@@ -20,7 +20,8 @@ impl<C: Cloud> RollOut<'_, C> {
         updated: &[Location],
     ) -> Result<String, Stop> {
         let details = &before.details;
-        if !is_owned(&details.tags) {
+        let organization = self.run.session.organization;
+        if !may_change(organization, &details.name, &details.tags) {
             return Ok("there is no previous template to roll back to".to_owned());
         }
         let mut failed = 0;

@@ -4,7 +4,7 @@ use compiler::Part;
 use compiler::organization::ARTIFACT_PREFIX;
 
 use super::report::PartReport;
-use crate::fleet::{ObservedStack, is_owned, observe_stack, tagged_part};
+use crate::fleet::{ObservedStack, may_change, observe_stack, tagged_part};
 use crate::operation::{Backoff, InstanceFailure, Session, Stop};
 use crate::plan::StackPlan;
 use crate::ports::{Action, Cloud, CloudError, Location, Stack};
@@ -47,9 +47,9 @@ impl<'a, C: Cloud> StackRun<'a, C> {
         let Some(found) = self.settled().await? else {
             return Ok(());
         };
-        if !is_owned(&found.stack.tags) {
+        if !self.may_change(&found.stack) {
             return Err(Stop::Failed(format!(
-                "stack {} in {} no longer has the ownership tag and is left unchanged",
+                "stack {} in {} no longer has this installation's tags and is left unchanged",
                 self.name, self.location
             )));
         }
@@ -57,12 +57,16 @@ impl<'a, C: Cloud> StackRun<'a, C> {
         self.delete().await
     }
 
+    fn may_change(&self, stack: &Stack) -> bool {
+        may_change(self.session.organization, &stack.name, &stack.tags)
+    }
+
     /// Deletes the leftover stack of an instance.
     pub(super) async fn delete_remains(&mut self, found: &Stack) -> Result<(), Stop> {
         // StackSets copies the stack set's tags to each stack.
-        if !is_owned(&found.tags) {
+        if !self.may_change(found) {
             return Err(Stop::Failed(format!(
-                "its stack {} does not have the ownership tag and is left unchanged",
+                "its stack {} does not have this installation's tags and is left unchanged",
                 found.name
             )));
         }

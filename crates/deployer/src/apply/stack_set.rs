@@ -10,7 +10,7 @@ use super::report::PartReport;
 use super::roll_out::RollOut;
 use super::settle::{is_old, settled};
 use super::{LAG, Run, repair};
-use crate::fleet::{Membership, ObservedStackSet, Patience, observe_stack_set};
+use crate::fleet::{Membership, ObservedStackSet, Patience, observe_stack_set, owner};
 use crate::operation::{InstanceFailure, Sequence, Stop};
 use crate::plan::{Change, Reason, StackSetPlan, plan_stack_set};
 use crate::ports::{Cloud, Location};
@@ -101,15 +101,24 @@ impl<C: Cloud> Deployment<'_, C> {
             session, bundle, ..
         } = self.run;
         let existing = settled(session, &self.set.name, &self.report.operations).await?;
-        let mut plan = plan_stack_set(bundle, self.set, existing.as_ref(), &self.membership);
+        let mut plan = self.plan(existing.as_ref());
         if self.replans > 0 && !plan.is_deployed() {
             // Accounts can move between units while operations run.
             let membership = Membership::read(session.cloud, &bundle.organization).await?;
             self.membership = Arc::new(membership);
-            plan = plan_stack_set(bundle, self.set, existing.as_ref(), &self.membership);
+            plan = self.plan(existing.as_ref());
         }
         self.report.blocked.clone_from(&plan.blocked);
         Ok((existing, plan))
+    }
+
+    fn plan(&self, existing: Option<&ObservedStackSet>) -> StackSetPlan {
+        let bundle = self.run.bundle;
+        let existing = existing.map(|found| {
+            let owner = owner(&bundle.organization, &self.set.name, &found.details.tags);
+            (found, owner)
+        });
+        plan_stack_set(bundle, self.set, existing, &self.membership)
     }
 
     /// Stops if the lists still show completed changes as due.
@@ -207,8 +216,7 @@ impl<C: Cloud> Deployment<'_, C> {
         else {
             return;
         };
-        let bundle = self.run.bundle;
-        let plan = plan_stack_set(bundle, self.set, existing.as_ref(), &self.membership);
+        let plan = self.plan(existing.as_ref());
         let reasons: BTreeMap<Location, &str> = existing
             .iter()
             .flat_map(|found| &found.instances)

@@ -119,7 +119,7 @@ fn compare(bundle: &Bundle, it: &Compared<'_>) -> Option<Difference> {
         ),
         Change::Delete => difference(
             DriftCode::PlanUnwanted,
-            format!("{what} {name} has the ownership tag but is not in the bundle"),
+            format!("{what} {name} has this installation's tags but is not in the bundle"),
         ),
         Change::Blocked { reason } => Difference::new(
             DriftCode::PlanBlocked,
@@ -156,7 +156,7 @@ fn values(reasons: &[Reason], wanted: &StackSet, deployed: Deployed<'_>) -> (Str
                 expected.extend(named(names, &wanted.parameters));
                 actual.extend(named(names, deployed.parameters));
             }
-            Reason::Tags(names) => {
+            Reason::Tags(names) | Reason::Adoption(names) => {
                 expected.extend(named(names, &wanted.tags));
                 actual.extend(named(names, deployed.tags));
             }

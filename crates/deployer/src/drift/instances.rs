@@ -8,7 +8,7 @@ use remedy::Remedy;
 use super::options::DriftOptions;
 use super::report::{Difference, Found};
 use crate::code::{DriftCheck, DriftCode};
-use crate::fleet::{Membership, Observed, is_owned};
+use crate::fleet::{Membership, Observed};
 use crate::ports::{AccountState, Instance, InstanceStatus, Location};
 use crate::rollout::{Desired, desired};
 
@@ -20,7 +20,8 @@ pub(super) fn instances(bundle: &Bundle, observed: &Observed, options: &DriftOpt
             continue;
         };
         let existing = observed.stack_sets.get(&set.name);
-        let reported_whole = existing.is_none_or(|found| !is_owned(&found.details.tags));
+        let reported_whole =
+            existing.is_none_or(|found| !observed.is_owned(bundle, &set.name, &found.details.tags));
         if reported_whole && options.makes(DriftCheck::Plan) {
             // The plan check reports that the stack set is missing or not owned.
             continue;

@@ -30,7 +30,7 @@ use super::template::template_changes;
 use crate::code::{DriftCheck, DriftCode};
 use crate::fleet::resolve::{Context, named_resources};
 use crate::fleet::template::{parse, same_template};
-use crate::fleet::{Observed, ObservedStackSet, is_owned};
+use crate::fleet::{Observed, ObservedStackSet};
 use crate::health::read_dead_letters;
 use crate::ports::{
     AccountState, Cloud, CloudError, EventRule, InstanceStatus, Location, RoleDetails, Stack,
@@ -122,7 +122,8 @@ pub(super) async fn visit(
             let found = observed.stack_sets.get(&set.name)?;
             let details = &found.details;
             let template = Template::new(set.part, &details.template, &details.parameters, &fleet);
-            is_owned(&details.tags).then_some((found, template))
+            let ours = observed.is_owned(bundle, &set.name, &details.tags);
+            ours.then_some((found, template))
         })
         .collect();
     let compiled: Vec<(&StackSet, Template<'_>)> = bundle
@@ -135,7 +136,7 @@ pub(super) async fn visit(
         .collect();
     let root = &bundle.organization.root;
     let instances = instance_targets(&deployed, observed, options, root);
-    let stacks = stack_targets(&compiled, observed, options);
+    let stacks = stack_targets(bundle, &compiled, observed, options);
     let mut accounts: BTreeMap<String, Vec<Target<'_>>> = BTreeMap::new();
     for target in instances.into_iter().chain(stacks) {
         let account = target.location.account.clone();
@@ -192,6 +193,7 @@ fn instance_targets<'a>(
 /// Stacks in the management account that belong to the alert chain. The plan check compares their
 /// templates.
 fn stack_targets<'a>(
+    bundle: &Bundle,
     compiled: &'a [(&'a StackSet, Template<'a>)],
     observed: &'a Observed,
     options: &DriftOptions,
@@ -201,9 +203,8 @@ fn stack_targets<'a>(
         return targets;
     }
     for (set, template) in compiled.iter().filter(|(_, it)| !it.looks.is_empty()) {
-        for found in &observed.stacks {
-            let ours = found.stack.name == set.name && is_owned(&found.stack.tags);
-            if ours && options.covers(&found.location) {
+        for found in observed.owned_stacks(bundle) {
+            if found.stack.name == set.name && options.covers(&found.location) {
                 targets.push(Target {
                     set: &set.name,
                     location: found.location.clone(),

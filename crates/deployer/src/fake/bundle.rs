@@ -6,7 +6,7 @@ use compiler::organization::{
     Accounts, Forward, Organization, Protocol, Publish, RegionSource, Subscription, TargetScope,
     Topic, Topology, Trail, Wave,
 };
-use compiler::{AccountFilter, Bundle, Members, OWNERSHIP_TAG, Part, StackSet, Targets};
+use compiler::{AccountFilter, Bundle, Members, Part, StackSet, Targets, tags};
 use serde_json::{Value, json};
 
 use super::{ARCHIVE, HOME, HUB, MANAGEMENT};
@@ -18,10 +18,7 @@ fn part(name: &str, part: Part, template: &Value, targets: Targets, depends: &[&
         description: format!("{name} for tests"),
         template: template.to_string(),
         parameters: BTreeMap::new(),
-        tags: BTreeMap::from([
-            (OWNERSHIP_TAG.0.to_owned(), OWNERSHIP_TAG.1.to_owned()),
-            ("gizmos:part".to_owned(), part.name().to_owned()),
-        ]),
+        tags: BTreeMap::new(),
         capabilities: Vec::new(),
         targets,
         depends_on: depends.iter().map(|&name| name.to_owned()).collect(),
@@ -60,6 +57,7 @@ pub(crate) fn bundle() -> Bundle {
     let organization = Organization {
         id: "o-exampleorg1".into(),
         root: "r-exmp".into(),
+        installation: "gizmos".into(),
         home_region: HOME.into(),
         regions: vec![HOME.into(), "us-east-1".into()],
         region_source: RegionSource::Listed,
@@ -122,47 +120,51 @@ pub(crate) fn bundle() -> Bundle {
         "Outputs": {"DeadLettersUrl": {"Value": "url"}, "ForwarderRoleName": {"Value": "name"}},
     });
     let trail = json!({"Resources": {"Trail": {"Type": "AWS::CloudTrail::Trail"}}});
+    let mut stack_sets = vec![
+        part(
+            "gizmos-bucket",
+            Part::Bucket,
+            &json!({"Resources": {}}),
+            only(ARCHIVE),
+            &[],
+        ),
+        part(
+            "gizmos-trail",
+            Part::Trail,
+            &trail,
+            Targets {
+                members: None,
+                management_regions: vec![HOME.into()],
+            },
+            &["gizmos-bucket"],
+        ),
+        part("gizmos-topic", Part::Topic, &topic, only(HUB), &[]),
+        part(
+            "gizmos-rules-hub",
+            Part::RulesHub,
+            &rules_template(&[
+                ("root-user-activity", "aws.signin"),
+                ("ec2-stopped", "aws.ec2"),
+            ]),
+            only(HUB),
+            &["gizmos-topic"],
+        ),
+        part(
+            "gizmos-rules-spoke",
+            Part::RulesSpoke,
+            &spoke,
+            Targets {
+                members: Some(members(AccountFilter::All, &[HOME, "us-east-1"])),
+                management_regions: vec![HOME.into(), "us-east-1".into()],
+            },
+            &["gizmos-rules-hub"],
+        ),
+    ];
+    for set in &mut stack_sets {
+        set.tags = tags(&organization, set.part);
+    }
     Bundle {
         organization,
-        stack_sets: vec![
-            part(
-                "gizmos-bucket",
-                Part::Bucket,
-                &json!({"Resources": {}}),
-                only(ARCHIVE),
-                &[],
-            ),
-            part(
-                "gizmos-trail",
-                Part::Trail,
-                &trail,
-                Targets {
-                    members: None,
-                    management_regions: vec![HOME.into()],
-                },
-                &["gizmos-bucket"],
-            ),
-            part("gizmos-topic", Part::Topic, &topic, only(HUB), &[]),
-            part(
-                "gizmos-rules-hub",
-                Part::RulesHub,
-                &rules_template(&[
-                    ("root-user-activity", "aws.signin"),
-                    ("ec2-stopped", "aws.ec2"),
-                ]),
-                only(HUB),
-                &["gizmos-topic"],
-            ),
-            part(
-                "gizmos-rules-spoke",
-                Part::RulesSpoke,
-                &spoke,
-                Targets {
-                    members: Some(members(AccountFilter::All, &[HOME, "us-east-1"])),
-                    management_regions: vec![HOME.into(), "us-east-1".into()],
-                },
-                &["gizmos-rules-hub"],
-            ),
-        ],
+        stack_sets,
     }
 }

@@ -9,7 +9,7 @@ pub(crate) mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use compiler::Placement;
+use compiler::{Bundle, Placement};
 use serde::Serialize;
 
 use crate::ports::{
@@ -19,7 +19,7 @@ use crate::ports::{
 
 pub(crate) use observe::{Patience, observe_stack, observe_stack_set};
 pub use observe::{observe, observe_settled};
-pub(crate) use ownership::{is_owned, tagged_part};
+pub(crate) use ownership::{Owner, format, may_change, owner, tagged_part};
 pub use scope::Scope;
 
 /// The observed fleet.
@@ -44,14 +44,27 @@ pub struct Observed {
 
 impl Observed {
     /// Which stack sets carry which rules now, for [`compiler::compile_onto`].
-    pub fn placement(&self) -> Placement {
+    pub fn placement(&self, bundle: &Bundle) -> Placement {
         let mut placement = Placement::default();
-        for found in self.stack_sets.values() {
-            if is_owned(&found.details.tags) {
-                placement.add(&found.details.name, &found.details.template);
-            }
+        for found in self.owned_stack_sets(bundle) {
+            placement.add(&found.details.name, &found.details.template);
         }
         placement
+    }
+
+    /// The stack sets that a deployment changes or removes.
+    pub(crate) fn owned_stack_sets(
+        &self,
+        bundle: &Bundle,
+    ) -> impl Iterator<Item = &ObservedStackSet> {
+        let all = self.stack_sets.values();
+        all.filter(|it| self.is_owned(bundle, &it.details.name, &it.details.tags))
+    }
+
+    /// The stacks of the management account that a deployment changes or removes.
+    pub(crate) fn owned_stacks(&self, bundle: &Bundle) -> impl Iterator<Item = &ObservedStack> {
+        let all = self.stacks.iter();
+        all.filter(|it| self.is_owned(bundle, &it.stack.name, &it.stack.tags))
     }
 
     /// Finds a stack by location and name.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::model::{Reason, RuleChange, RuleChangeKind};
 use crate::fleet::template::{parameter_values, resources, rule_of, same_template};
-use crate::fleet::{ObservedStack, ObservedStackSet};
+use crate::fleet::{ObservedStack, ObservedStackSet, Owner};
 
 /// The deployed settings of a stack set or stack.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +42,7 @@ impl<'a> From<&'a ObservedStack> for Deployed<'a> {
 }
 
 /// How the deployed settings differ from the bundle.
-pub(crate) fn reasons(set: &StackSet, deployed: Deployed<'_>) -> Vec<Reason> {
+pub(crate) fn reasons(set: &StackSet, deployed: Deployed<'_>, owner: &Owner) -> Vec<Reason> {
     let mut reasons = Vec::new();
     if !same_template(&set.template, deployed.template) {
         reasons.push(Reason::Template);
@@ -59,7 +59,10 @@ pub(crate) fn reasons(set: &StackSet, deployed: Deployed<'_>) -> Vec<Reason> {
     }
     let tags = differing(&set.tags, deployed.tags);
     if !tags.is_empty() {
-        reasons.push(Reason::Tags(tags));
+        reasons.push(match owner {
+            Owner::Earlier => Reason::Adoption(tags),
+            Owner::Ours | Owner::Another(_) => Reason::Tags(tags),
+        });
     }
     if deployed
         .description

@@ -20,10 +20,12 @@ pub use model::{
 };
 pub use moves::Move;
 pub(crate) use moves::{receivers, waits_for};
-pub(crate) use problems::{ACTIVATE_TRUSTED_ACCESS, wrong_management_account, wrong_organization};
+pub(crate) use problems::{
+    ACTIVATE_TRUSTED_ACCESS, newer_format, wrong_management_account, wrong_organization,
+};
 
 use crate::fleet::template::resources;
-use crate::fleet::{Membership, Observed, ObservedStack, ObservedStackSet, is_owned, tagged_part};
+use crate::fleet::{Membership, Observed, ObservedStack, ObservedStackSet, Owner, tagged_part};
 use crate::ports::{Account, AccountState, Instance, InstanceStatus, Location};
 pub use crate::rollout::BlockedLocation;
 use crate::rollout::{Desired, desired, region_is_not_enabled, region_is_off, selected};
@@ -49,6 +51,7 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
         notes: confirmations(bundle, observed)
             .into_iter()
             .chain(automatic_deployment(bundle))
+            .chain(left_alone(bundle, observed))
             .collect(),
         pinned_regions: pinned_regions(bundle),
         estimate: Estimate::default(),
@@ -60,7 +63,10 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
     }
     for set in &bundle.stack_sets {
         if set.targets.members.is_some() {
-            let existing = observed.stack_sets.get(&set.name);
+            let existing = observed.stack_sets.get(&set.name).map(|found| {
+                let owner = observed.owner(bundle, &set.name, &found.details.tags);
+                (found, owner)
+            });
             plan.stack_sets
                 .push(plan_stack_set(bundle, set, existing, membership));
         }
@@ -81,7 +87,10 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
                 });
                 continue;
             }
-            let existing = observed.stack(&location, &set.name);
+            let existing = observed.stack(&location, &set.name).map(|found| {
+                let owner = observed.owner(bundle, &set.name, &found.stack.tags);
+                (found, owner)
+            });
             plan.stacks.push(plan_stack(set, location, existing));
         }
     }
@@ -181,18 +190,47 @@ fn watched<'a>(bundle: &'a Bundle, accounts: &'a [Account]) -> BTreeSet<&'a str>
     ids
 }
 
-fn not_owned(what: &str, name: &str) -> String {
-    format!(
-        "a {what} named {name} exists without the tag {}={}; it was not created by Gizmos",
-        OWNERSHIP_TAG.0, OWNERSHIP_TAG.1
-    )
+fn not_owned(what: &str, name: &str, distinction: &str) -> String {
+    format!("a {what} named {name} exists that isn't this installation's: it has {distinction}")
+}
+
+/// Stack sets and stacks with the ownership tag that belong to another organization's or
+/// installation's fleet, or to nobody's.
+fn left_alone(bundle: &Bundle, observed: &Observed) -> impl Iterator<Item = String> {
+    let wanted = |name: &str| bundle.stack_sets.iter().any(|set| set.name == name);
+    let sets = observed.stack_sets.values().map(|found| {
+        let details = &found.details;
+        ("stack set", &details.name, &details.tags, None)
+    });
+    let stacks = observed.stacks.iter().map(|found| {
+        let stack = &found.stack;
+        ("stack", &stack.name, &stack.tags, Some(&found.location))
+    });
+    sets.chain(stacks)
+        // One that is in the way is blocked, and says so.
+        .filter(|(_, name, ..)| !wanted(name))
+        .filter(|(_, _, tags, _)| {
+            tags.get(OWNERSHIP_TAG.0).map(String::as_str) == Some(OWNERSHIP_TAG.1)
+        })
+        .filter_map(|(what, name, tags, location)| {
+            let Owner::Another(distinction) = observed.owner(bundle, name, tags) else {
+                return None;
+            };
+            let place = location.map_or_else(String::new, |it| format!(" in {it}"));
+            Some(format!(
+                "{what} {name}{place} is left alone, because it isn't this installation's: it has \
+                 {distinction}"
+            ))
+        })
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 /// Compares one stack set with the deployed one.
 pub(crate) fn plan_stack_set(
     bundle: &Bundle,
     set: &StackSet,
-    existing: Option<&ObservedStackSet>,
+    existing: Option<(&ObservedStackSet, Owner)>,
     membership: &Membership,
 ) -> StackSetPlan {
     let mut wanted = match &set.targets.members {
@@ -200,20 +238,20 @@ pub(crate) fn plan_stack_set(
         None => Desired::default(),
     };
     let mut plan = StackSetPlan::new(&set.name, Some(set.part), Change::Create);
-    let Some(existing) = existing else {
+    let Some((existing, owner)) = existing else {
         plan.rules = rule_changes(Some(set), None);
         plan.add = wanted.locations.into_iter().collect();
         plan.blocked = wanted.blocked;
         return plan;
     };
-    if !is_owned(&existing.details.tags) {
+    if let Owner::Another(distinction) = &owner {
         plan.change = Change::Blocked {
-            reason: not_owned("stack set", &set.name),
+            reason: not_owned("stack set", &set.name, distinction),
         };
         return plan;
     }
     plan.in_progress = existing.pending.iter().map(|op| op.id.clone()).collect();
-    let mut why = reasons(set, existing.into());
+    let mut why = reasons(set, existing.into(), &owner);
     let everywhere = !why.is_empty();
     if let Some(auto) = &existing.details.auto_deployment
         && (auto.enabled != set.auto_deployment || (auto.enabled && auto.retain_stacks))
@@ -269,33 +307,35 @@ fn is_stuck(instance: &Instance) -> bool {
 pub(crate) fn plan_stack(
     set: &StackSet,
     location: Location,
-    existing: Option<&ObservedStack>,
+    existing: Option<(&ObservedStack, Owner)>,
 ) -> StackPlan {
-    let old = existing.and_then(|stack| stack.template.as_deref());
+    let old = existing
+        .as_ref()
+        .and_then(|(stack, _)| stack.template.as_deref());
     let mut rules = rule_changes(Some(set), old);
     let change = match existing {
         None => Change::Create,
         // A stack that waits for its first change set has no resources, so its owner doesn't
         // matter.
-        Some(found) if found.stack.status == "REVIEW_IN_PROGRESS" => Change::Create,
-        Some(found) if !is_owned(&found.stack.tags) => {
+        Some((found, _)) if found.stack.status == "REVIEW_IN_PROGRESS" => Change::Create,
+        Some((_, Owner::Another(distinction))) => {
             rules.clear();
             Change::Blocked {
-                reason: not_owned("stack", &set.name),
+                reason: not_owned("stack", &set.name, &distinction),
             }
         }
-        Some(found) if found.stack.must_be_replaced() => Change::Replace {
+        Some((found, _)) if found.stack.must_be_replaced() => Change::Replace {
             status: found.stack.status.clone(),
         },
-        Some(found) if found.stack.status == "UPDATE_ROLLBACK_FAILED" => Change::Blocked {
+        Some((found, _)) if found.stack.status == "UPDATE_ROLLBACK_FAILED" => Change::Blocked {
             reason: format!(
                 "stack {} is in UPDATE_ROLLBACK_FAILED; continue its rollback by hand: `aws \
                  cloudformation continue-update-rollback --stack-name {} --region {}`",
                 set.name, set.name, location.region
             ),
         },
-        Some(found) => {
-            let mut why = reasons(set, found.into());
+        Some((found, owner)) => {
+            let mut why = reasons(set, found.into(), &owner);
             if found.stack.is_in_progress() {
                 why.push(Reason::InProgress(found.stack.status.clone()));
             }
@@ -335,9 +375,7 @@ fn unwanted_stack_sets(
     membership: &Membership,
 ) -> Vec<StackSetPlan> {
     let mut plans: Vec<StackSetPlan> = observed
-        .stack_sets
-        .values()
-        .filter(|found| is_owned(&found.details.tags))
+        .owned_stack_sets(bundle)
         .filter(|found| {
             !bundle
                 .stack_sets
@@ -387,9 +425,7 @@ fn out_of_reach(location: Location, membership: &Membership) -> BlockedLocation 
 
 fn unwanted_stacks(bundle: &Bundle, observed: &Observed) -> Vec<StackPlan> {
     let mut found: Vec<&ObservedStack> = observed
-        .stacks
-        .iter()
-        .filter(|found| is_owned(&found.stack.tags))
+        .owned_stacks(bundle)
         .filter(|found| {
             !bundle.stack_sets.iter().any(|set| {
                 set.name == found.stack.name

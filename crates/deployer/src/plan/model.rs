@@ -83,6 +83,8 @@ pub struct Problem {
 pub enum ProblemKind {
     /// The credentials belong to another organization than the bundle.
     WrongOrganization,
+    /// A newer version deployed the fleet, in a format that this one doesn't know.
+    NewerFormat,
     /// The organization has another management account than the organization file says.
     WrongManagementAccount,
     /// StackSets has no trusted access to the organization.
@@ -91,6 +93,8 @@ pub enum ProblemKind {
     AccountMissing,
     /// A target organizational unit contains no account.
     EmptyTarget,
+    /// On the way, a bus would have more rules with wildcards than its quota.
+    TooManyWildcards,
     /// More instances would be removed than allowed without `--allow-delete`.
     TooManyRemovals,
 }
@@ -327,6 +331,8 @@ pub enum Reason {
     Parameters(Vec<String>),
     /// Keys of tags whose values differ.
     Tags(Vec<String>),
+    /// An earlier version deployed it. These tags, which say whose it is, are added or differ.
+    Adoption(Vec<String>),
     /// The descriptions differ.
     Description,
     /// Automatic deployment must be switched on or off.
@@ -345,6 +351,10 @@ impl Reason {
             Reason::Template => "template".to_owned(),
             Reason::Parameters(names) => format!("parameters {}", names.join(", ")),
             Reason::Tags(names) => format!("tags {}", names.join(", ")),
+            Reason::Adoption(names) => format!(
+                "adopted from an earlier version by its tags {}",
+                names.join(", ")
+            ),
             Reason::Description => "description".to_owned(),
             Reason::AutoDeployment => "auto-deployment".to_owned(),
             Reason::InProgress(status) => format!("it is in {status}"),

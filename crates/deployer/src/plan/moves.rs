@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::compare::moved_details;
 use super::model::{Plan, RuleChange, RuleChangeKind};
-use crate::fleet::{Observed, is_owned};
+use crate::fleet::Observed;
 
 /// A rule or forwarder that moves from one stack set to another. While both have it, its alerts or
 /// events come twice.
@@ -29,16 +29,12 @@ pub struct Move {
 }
 
 /// What the deployed stack sets and stacks of each name carry.
-fn deployed(observed: &Observed) -> BTreeMap<&str, BTreeSet<Item>> {
+fn deployed<'o>(bundle: &Bundle, observed: &'o Observed) -> BTreeMap<&'o str, BTreeSet<Item>> {
     let sets = observed
-        .stack_sets
-        .values()
-        .filter(|found| is_owned(&found.details.tags))
+        .owned_stack_sets(bundle)
         .map(|found| (&found.details.name, found.details.template.as_str()));
     let stacks = observed
-        .stacks
-        .iter()
-        .filter(|found| is_owned(&found.stack.tags))
+        .owned_stacks(bundle)
         .filter_map(|found| Some((&found.stack.name, found.template.as_deref()?)));
     let mut all: BTreeMap<&str, BTreeSet<Item>> = BTreeMap::new();
     for (name, template) in sets.chain(stacks) {
@@ -51,7 +47,7 @@ fn deployed(observed: &Observed) -> BTreeMap<&str, BTreeSet<Item>> {
 
 /// The moves from the deployed stack sets to the bundle's, without estimates.
 pub(super) fn moves(bundle: &Bundle, observed: &Observed) -> Vec<Move> {
-    let before = deployed(observed);
+    let before = deployed(bundle, observed);
     let mut after: BTreeMap<(Part, Item), &str> = BTreeMap::new();
     for set in &bundle.stack_sets {
         if let Some(part) = split_part(&set.name) {
@@ -107,9 +103,8 @@ fn by_source<'t>(templates: impl Iterator<Item = (&'t String, &'t str)>) -> Forw
 /// Sources whose events go from one forwarder to another. CloudFormation creates the new one before
 /// it deletes the old one, so their events come twice in between.
 fn replaced_forwarders(bundle: &Bundle, observed: &Observed) -> Vec<Move> {
-    let sets = observed.stack_sets.values();
-    let deployed = sets
-        .filter(|found| is_owned(&found.details.tags))
+    let deployed = observed
+        .owned_stack_sets(bundle)
         .map(|found| (&found.details.name, found.details.template.as_str()));
     let old = by_source(deployed);
     let sets = bundle.stack_sets.iter();

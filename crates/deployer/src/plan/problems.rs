@@ -1,11 +1,13 @@
 //! Reasons that make any deployment impossible or unsafe.
 
-use compiler::Bundle;
-use compiler::organization::Organization;
+use std::collections::{BTreeMap, BTreeSet};
+
+use compiler::organization::{Forward, Organization};
+use compiler::{Bundle, FORMAT, RULES_WITH_WILDCARD, rules_with_wildcard};
 use remedy::Remedy;
 
 use super::model::{Problem, ProblemKind};
-use crate::fleet::Observed;
+use crate::fleet::{Observed, format};
 use crate::ports::{AccountState, OrganizationDetails, TrustedAccess};
 
 fn problem(kind: ProblemKind, message: String, fix: impl Into<Remedy>) -> Problem {
@@ -51,6 +53,68 @@ pub(crate) fn wrong_management_account(
     })
 }
 
+/// Reports a fleet that this version doesn't know how to change.
+pub(crate) fn newer_format(bundle: &Bundle, observed: &Observed) -> Option<Problem> {
+    let sets = observed.owned_stack_sets(bundle);
+    let sets = sets.map(|found| (&found.details.name, &found.details.tags));
+    let stacks = observed.owned_stacks(bundle);
+    let stacks = stacks.map(|found| (&found.stack.name, &found.stack.tags));
+    let formats = sets.chain(stacks);
+    let (format, name) = formats
+        .filter_map(|(name, tags)| Some((format(tags)?, name)))
+        .max()?;
+    (format > FORMAT).then(|| {
+        problem(
+            ProblemKind::NewerFormat,
+            format!(
+                "a newer version of Gizmos deployed {name}: the fleet has format {format}, and this \
+                 version knows formats up to {FORMAT}"
+            ),
+            "use that version or a later one; this one would misread or harm the fleet",
+        )
+    })
+}
+
+/// Reports an update on whose way a bus would have more rules with wildcards than it may:
+/// CloudFormation creates rules before it deletes those that they replace, and stack sets receive
+/// rules before others give them.
+fn too_many_wildcards(bundle: &Bundle, observed: &Observed) -> Option<Problem> {
+    let mut by_bus: BTreeMap<String, BTreeSet<(&str, String)>> = BTreeMap::new();
+    let compiled = bundle.stack_sets.iter();
+    let compiled = compiled.map(|set| (set.name.as_str(), set.template.as_str()));
+    let deployed = observed.owned_stack_sets(bundle);
+    let deployed = deployed.map(|it| (it.details.name.as_str(), it.details.template.as_str()));
+    for (name, template) in compiled.chain(deployed) {
+        for (bus, logical_id) in rules_with_wildcard(template) {
+            by_bus.entry(bus).or_default().insert((name, logical_id));
+        }
+    }
+    let (bus, count) = by_bus
+        .into_iter()
+        .map(|(bus, rules)| (bus, rules.len()))
+        .find(|(_, count)| *count > RULES_WITH_WILDCARD)?;
+    let is_default = bus.is_empty();
+    let bus = if is_default {
+        "the default bus of an account"
+    } else {
+        "the hub's bus"
+    };
+    let fix = if is_default && bundle.organization.forward == Forward::Exact {
+        "deploy once with `forward: broad` in the organization file, which needs no wildcards, and then \
+         with `forward: exact` again"
+    } else {
+        "make the change in two deployments: first remove rules with wildcards, then add others"
+    };
+    Some(problem(
+        ProblemKind::TooManyWildcards,
+        format!(
+            "on the way, {bus} would have {count} rules with `wildcard`, and the quota is \
+             {RULES_WITH_WILDCARD}: new rules are created before those that they replace are deleted"
+        ),
+        fix,
+    ))
+}
+
 /// Fix for disabled trusted access.
 pub(crate) const ACTIVATE_TRUSTED_ACCESS: &str = "activate it once with the management account's \
      credentials: `aws cloudformation activate-organizations-access`";
@@ -58,6 +122,9 @@ pub(crate) const ACTIVATE_TRUSTED_ACCESS: &str = "activate it once with the mana
 pub(super) fn problems(bundle: &Bundle, observed: &Observed) -> Vec<Problem> {
     let organization = &bundle.organization;
     if let Some(problem) = wrong_organization(organization, &observed.organization) {
+        return vec![problem];
+    }
+    if let Some(problem) = newer_format(bundle, observed) {
         return vec![problem];
     }
     let mut problems = Vec::new();
@@ -76,6 +143,7 @@ pub(super) fn problems(bundle: &Bundle, observed: &Observed) -> Vec<Problem> {
             ACTIVATE_TRUSTED_ACCESS,
         ));
     }
+    problems.extend(too_many_wildcards(bundle, observed));
     let parts = [
         ("accounts.log_archive", &organization.accounts.log_archive),
         ("accounts.hub", &organization.accounts.hub),

@@ -1,3 +1,5 @@
+use compiler::{FORMAT, FORMAT_TAG, INSTALLATION_TAG, ORGANIZATION_TAG, PART_TAG};
+
 use super::*;
 use crate::fake::{self, Fake, HOME, HUB, MANAGEMENT, bundle, rules_template};
 use crate::progress::Silent;
@@ -260,6 +262,143 @@ async fn stack_sets_without_the_tag_are_blocked_and_never_deleted() {
             .iter()
             .any(|set| set.name == "gizmos-foreign")
     );
+}
+
+/// The fleet as a version before the tags of organization and installation deployed it.
+fn by_an_earlier_version(observed: &mut Observed) {
+    let sets = observed
+        .stack_sets
+        .values_mut()
+        .map(|it| &mut it.details.tags);
+    let stacks = observed.stacks.iter_mut().map(|it| &mut it.stack.tags);
+    for tags in sets.chain(stacks) {
+        for key in [ORGANIZATION_TAG, INSTALLATION_TAG, FORMAT_TAG] {
+            tags.remove(key);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_this_installations_stack_sets_are_removed() {
+    let (_, mut observed) = deployed().await;
+    let ours = observed.stack_sets["gizmos-rules-spoke"].clone();
+    let mut plant = |name: &str, change: fn(&mut BTreeMap<String, String>)| {
+        let mut set = ours.clone();
+        set.details.name = name.into();
+        change(&mut set.details.tags);
+        observed.stack_sets.insert(name.into(), set);
+    };
+    plant("gizmos-rules-spoke-2", |_| {});
+    plant("gizmos-another-organization", |tags| {
+        tags.insert(ORGANIZATION_TAG.into(), "o-anotherorg".into());
+    });
+    plant("gizmos-another-installation", |tags| {
+        tags.insert(INSTALLATION_TAG.into(), "trial".into());
+    });
+    plant("gizmos-one-tag", |tags| {
+        tags.retain(|key, _| key == "managed-by");
+    });
+    plant("gizmos-no-name-of-ours", |tags| {
+        tags.retain(|key, _| key == "managed-by" || key == PART_TAG);
+    });
+    plant("gizmos-no-tags", BTreeMap::clear);
+    let plan = plan(&bundle(), &observed);
+    let removed: Vec<&str> = plan
+        .stack_sets
+        .iter()
+        .filter(|set| set.change == Change::Delete)
+        .map(|set| set.name.as_str())
+        .collect();
+    assert_eq!(removed, ["gizmos-rules-spoke-2"]);
+    let notes = plan.notes.join("\n");
+    for (name, distinction) in [
+        (
+            "gizmos-another-organization",
+            "the tag gizmos:organization=o-anotherorg instead of o-exampleorg1",
+        ),
+        (
+            "gizmos-another-installation",
+            "the tag gizmos:installation=trial instead of gizmos",
+        ),
+        ("gizmos-one-tag", "no tag gizmos:organization=o-exampleorg1"),
+        (
+            "gizmos-no-name-of-ours",
+            "no tag gizmos:organization=o-exampleorg1",
+        ),
+    ] {
+        let note = format!(
+            "stack set {name} is left alone, because it isn't this installation's: it has \
+             {distinction}"
+        );
+        assert!(notes.contains(&note), "{notes}");
+    }
+    assert!(!notes.contains("gizmos-no-tags"), "{notes}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_earlier_versions_fleet_is_adopted_by_steps_that_say_so() {
+    let (_, mut observed) = deployed().await;
+    by_an_earlier_version(&mut observed);
+    let mut old = observed.stack_sets["gizmos-rules-hub"].clone();
+    old.details.name = "gizmos-rules-hub-2".into();
+    observed.stack_sets.insert("gizmos-rules-hub-2".into(), old);
+    let plan = plan(&bundle(), &observed);
+    assert_eq!(plan.problems, []);
+    let adoption = Change::Update {
+        reasons: vec![Reason::Adoption(vec![
+            FORMAT_TAG.into(),
+            INSTALLATION_TAG.into(),
+            ORGANIZATION_TAG.into(),
+        ])],
+    };
+    for set in &bundle().stack_sets {
+        if set.targets.members.is_some() {
+            assert_eq!(of(&plan, &set.name).change, adoption, "{}", set.name);
+        }
+    }
+    assert_eq!(plan.stacks.len(), 3);
+    assert!(plan.stacks.iter().all(|stack| stack.change == adoption));
+    assert_eq!(of(&plan, "gizmos-rules-hub-2").change, Change::Delete);
+    let Change::Update { reasons } = adoption else {
+        unreachable!();
+    };
+    assert_eq!(
+        reasons[0].describe(),
+        "adopted from an earlier version by its tags gizmos:format, gizmos:installation, \
+         gizmos:organization"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_earlier_versions_fleet_with_another_hub_is_not_adopted() {
+    let (_, mut observed) = deployed().await;
+    by_an_earlier_version(&mut observed);
+    let topic = observed.stack_sets.get_mut("gizmos-topic").unwrap();
+    topic.instances[0].account = fake::ARCHIVE.into();
+    let plan = plan(&bundle(), &observed);
+    let deployed: Vec<&Change> = plan.stack_sets.iter().map(|set| &set.change).collect();
+    assert_eq!(deployed.len(), 4);
+    for change in deployed {
+        let Change::Blocked { reason } = change else {
+            panic!("{change:?}");
+        };
+        assert!(
+            reason.ends_with("bucket, trail and hub aren't where the organization file says"),
+            "{reason}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_of_a_newer_format_is_refused() {
+    let (_, mut observed) = deployed().await;
+    for format in [(FORMAT + 1).to_string(), "2.1".to_owned()] {
+        let set = observed.stack_sets.get_mut("gizmos-rules-hub").unwrap();
+        set.details.tags.insert(FORMAT_TAG.into(), format);
+        let plan = plan(&bundle(), &observed);
+        let kinds: Vec<ProblemKind> = plan.problems.iter().map(|it| it.kind).collect();
+        assert_eq!(kinds, [ProblemKind::NewerFormat]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use remedy::Remedy;
 use serde::Serialize;
 
 use crate::fingerprint::fingerprint;
-use crate::fleet::{Membership, is_owned};
+use crate::fleet::{Membership, may_change};
 use crate::plan::{ACTIVATE_TRUSTED_ACCESS, Problem, wrong_management_account, wrong_organization};
 use crate::ports::{
     Cloud, CloudError, Identity, Location, OrganizationDetails, TrailSummary, TrustedAccess,
@@ -361,7 +361,7 @@ async fn trails(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
     let ours = |trail: &TrailSummary| trail.name == *name && trail.home_region == home.region;
     let deployed = matches!(
         cloud.describe_stack(&home, &set.name).await,
-        Ok(Some(stack)) if is_owned(&stack.tags)
+        Ok(Some(stack)) if may_change(organization, &set.name, &stack.tags)
     );
     if !deployed && trails.iter().any(ours) {
         found.fail(

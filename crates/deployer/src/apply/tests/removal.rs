@@ -21,7 +21,7 @@ async fn a_stack_set_without_the_tag_is_left_unchanged() {
     let report = deploy(&cloud, &bundle).await;
     assert_eq!(report.outcome(), ApplyOutcome::Failed);
     assert!(matches!(&of(&report, "gizmos-bucket").outcome,
-        PartOutcome::Failed { reason } if reason.contains("without the tag")));
+        PartOutcome::Failed { reason } if reason.contains("it has no tag managed-by=gizmos")));
     assert_eq!(cloud.take_calls(), [""; 0]);
 }
 
