@@ -192,7 +192,8 @@ impl Served {
         self.client().query(account, region, service, form)
     }
 
-    fn client(&self) -> Client {
+    /// A client of the organization, for any caller.
+    pub fn client(&self) -> Client {
         Client::new(self.endpoint.clone())
     }
 

@@ -38,6 +38,7 @@ mod remedies;
 mod rerun;
 mod rule_edits;
 mod self_protection;
+mod session_policies;
 mod sigma;
 mod single_fault;
 mod upgrade;

@@ -63,6 +63,8 @@ pub struct Options {
     pub home_region: String,
     /// Role in other accounts that the credentials may assume.
     pub access_role: String,
+    /// What sessions of that role may do at most; `None` leaves them everything that the role may.
+    pub session_policies: Option<SessionPolicies>,
     /// Bucket for templates that are too large for a request; `None` rejects such templates.
     pub artifacts: Option<ArtifactBucket>,
     /// The caller's role in managing stack sets.
@@ -78,6 +80,27 @@ pub struct Options {
     pub attempt_timeout: Duration,
     /// How the SDK delays retries and measures timeouts; `None` sleeps.
     pub sleep: Option<Pauser>,
+}
+
+/// The session policies of the access role, as JSON.
+#[derive(Clone, Debug)]
+pub struct SessionPolicies {
+    /// The id of the management account.
+    pub management: String,
+    /// For the role in the management account.
+    pub in_management: String,
+    /// For the role in every other account.
+    pub elsewhere: String,
+}
+
+impl SessionPolicies {
+    fn of(&self, account: &str) -> &str {
+        if account == self.management {
+            &self.in_management
+        } else {
+            &self.elsewhere
+        }
+    }
 }
 
 /// A static access key.
@@ -104,6 +127,7 @@ impl Options {
         Options {
             home_region: home_region.into(),
             access_role: "OrganizationAccountAccessRole".to_owned(),
+            session_policies: None,
             artifacts: None,
             call_as: CallAs::Management,
             endpoint_url: None,
@@ -374,6 +398,7 @@ impl Aws {
         let config = aws_sdk_sts::config::Builder::from(&self.base)
             .interceptor(self.clock())
             .build();
+        let policies = self.options.session_policies.as_ref();
         let answer = aws_sdk_sts::Client::from_conf(config)
             .assume_role()
             .role_arn(format!(
@@ -383,6 +408,7 @@ impl Aws {
                 self.options.access_role
             ))
             .role_session_name("gizmos")
+            .set_policy(policies.map(|it| it.of(&location.account).to_owned()))
             .send()
             .await
             .map_err(|e| cloud_error("sts:AssumeRole", &e))?;

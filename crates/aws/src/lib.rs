@@ -38,5 +38,5 @@ mod stack_sets;
 mod stacks;
 
 pub use artifacts::ArtifactBucket;
-pub use connect::{Aws, CallAs, Credentials, Options, Pauser};
+pub use connect::{Aws, CallAs, Credentials, Options, Pauser, SessionPolicies};
 pub use logs::LogBucket;

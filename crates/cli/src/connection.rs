@@ -4,8 +4,10 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
-use aws::{ArtifactBucket, Aws, Credentials, Options, Pauser};
+use aws::{ArtifactBucket, Aws, Credentials, Options, Pauser, SessionPolicies};
+use compiler::Bundle;
 use compiler::organization::{ARTIFACT_PREFIX, Organization};
+use deployer::permissions::{Command, Holder, session_policy};
 use simulator::{Config, Simulator};
 
 use crate::arguments::{EMBEDDED, Target};
@@ -22,10 +24,11 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Connects, runs `work` and disconnects. An embedded organization is stopped however `work`
-    /// ends.
+    /// ends. In other accounts it may do what `policies` allow.
     pub(crate) async fn with<T>(
         target: &Target,
         organization: &Organization,
+        policies: Option<SessionPolicies>,
         work: impl AsyncFnOnce(&Self) -> Result<T>,
     ) -> Result<T> {
         let embedded = match target.simulator.as_deref() {
@@ -37,8 +40,11 @@ impl Connection {
         };
         let endpoint = embedded.as_ref().map(Simulator::endpoint);
         let endpoint = endpoint.as_deref().or(target.simulator.as_deref());
+        // An embedded organization is deployed by whichever command needs it.
+        let policies = policies.filter(|_| embedded.is_none());
         let result = async {
-            let connection = Self::open(endpoint, embedded.is_some(), organization).await?;
+            let connection =
+                Self::open(endpoint, embedded.is_some(), organization, policies).await?;
             // Boxed, because a deployment's future is too large for each caller's stack.
             Box::pin(work(&connection)).await
         }
@@ -54,9 +60,11 @@ impl Connection {
         simulator: Option<&str>,
         is_embedded: bool,
         organization: &Organization,
+        session_policies: Option<SessionPolicies>,
     ) -> Result<Self> {
         let mut options = Options::new(&organization.home_region);
         options.access_role.clone_from(&organization.access_role);
+        options.session_policies = session_policies;
         options.artifacts = organization.artifacts.as_ref().map(|it| ArtifactBucket {
             name: it.bucket.clone(),
             owner: organization.accounts.management.clone(),
@@ -122,6 +130,15 @@ impl Connection {
     }
 }
 
+/// What the access role's sessions may do at most; `None` for a command that repairs and deploys.
+pub(crate) fn session_policies(bundle: &Bundle, command: Command) -> Option<SessionPolicies> {
+    Some(SessionPolicies {
+        management: bundle.organization.accounts.management.clone(),
+        in_management: session_policy(bundle, command, Holder::Management)?,
+        elsewhere: session_policy(bundle, command, Holder::AccessRole)?,
+    })
+}
+
 /// Splits an address such as `http://333344445555@127.0.0.1:4599` into the calling account or
 /// access key, if there is one, and the rest.
 fn caller(address: &str) -> (Option<&str>, String) {
@@ -182,7 +199,7 @@ mod tests {
         };
         let mut client = None;
         let result: Result<()> =
-            Connection::with(&target, &organization.unwrap(), async |connection| {
+            Connection::with(&target, &organization.unwrap(), None, async |connection| {
                 assert!(connection.is_embedded());
                 client.clone_from(&connection.simulator);
                 bail!("no")

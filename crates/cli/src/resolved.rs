@@ -1,19 +1,21 @@
 //! Resolves `regions: enabled` in the organization file by asking the management account.
 
 use anyhow::Result;
+use deployer::permissions::Command;
 use deployer::ports::Organizations;
 
 use crate::arguments::Target;
-use crate::connection::Connection;
+use crate::connection::{Connection, session_policies};
 use crate::exit::Exit;
 use crate::invocation::{Compiled, Invocation};
 
-/// Connects and runs `work` with a project whose Regions are resolved: to `pinned`, the Regions of a
+/// Connects for a command and runs `work` with a project whose Regions are resolved: to `pinned`, the Regions of a
 /// saved plan, or to those that are enabled now. Ends the command before anything is changed if they
 /// can't be resolved; `consequence` tells the user what was not done.
 pub(crate) async fn with_regions(
     invocation: &Invocation<'_>,
     target: &Target,
+    command: Command,
     compiled: Compiled,
     pinned: &[String],
     consequence: &str,
@@ -24,6 +26,7 @@ pub(crate) async fn with_regions(
     Box::pin(Connection::with(
         target,
         &organization,
+        session_policies(&compiled.bundle, command),
         async |connection| {
             if organization.watched_regions().is_some() {
                 return work(connection, &compiled).await;

@@ -82,6 +82,9 @@ const ROUTES: &[(&str, &str, Route)] = &[
     ("GET", "authorized", |world, _| {
         Ok(json!(world.services.environment.authorized.all()))
     }),
+    ("GET", "sessions", |world, _| {
+        Ok(json!(crate::services::sts::issued(&world.services)))
+    }),
     ("POST", "calls/reset", |world, _| {
         world.calls = crate::world::Calls::default();
         Ok(json!({}))

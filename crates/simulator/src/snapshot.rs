@@ -190,6 +190,7 @@ impl Simulator {
             region: region.to_owned(),
             arn: format!("arn:aws:iam::{account}:root"),
             role: None,
+            session_policy: None,
         };
         self.world()
             .call(&caller, service, action, input)

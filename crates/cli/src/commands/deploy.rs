@@ -1,6 +1,7 @@
 //! The command `deploy`: makes the fleet match the rules, then verifies the alert chain.
 
 use anyhow::Result;
+use deployer::permissions::Command as Permissions;
 use deployer::{BrokenLink, preflight};
 use report::plural;
 use serde_json::json;
@@ -39,6 +40,7 @@ pub(crate) async fn run(
     resolved::with_regions(
         invocation,
         target,
+        Permissions::Deploy,
         compiled,
         &pinned,
         why,

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use compiler::{Bundle, Part};
+use deployer::permissions::Command as Permissions;
 use serde_json::json;
 
 use crate::arguments::{Format, Target};
@@ -39,6 +40,7 @@ pub(crate) async fn run(
     resolved::with_regions(
         invocation,
         target,
+        Permissions::Deploy,
         compiled,
         &[],
         why,

@@ -1,9 +1,10 @@
 //! The command `doctor`: checks whether a deployment can start.
 
 use anyhow::Result;
+use deployer::permissions::Command as Permissions;
 
 use crate::arguments::{Format, Target};
-use crate::connection::Connection;
+use crate::connection::{Connection, session_policies};
 use crate::exit::Exit;
 use crate::invocation::Invocation;
 use crate::resolved;
@@ -18,6 +19,7 @@ pub(crate) async fn run(invocation: &Invocation<'_>, target: &Target) -> Result<
     Box::pin(Connection::with(
         target,
         &organization,
+        session_policies(&compiled.bundle, Permissions::Plan),
         async |connection| {
             // If the Regions can't be resolved, one of the checks says so.
             let mut compiled = compiled;

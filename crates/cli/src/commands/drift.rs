@@ -3,6 +3,7 @@
 use anyhow::Result;
 use deployer::DriftOptions;
 use deployer::drift::DriftOutcome;
+use deployer::permissions::Command as Permissions;
 
 use crate::arguments::{Format, Target};
 use crate::exit::Exit;
@@ -23,6 +24,7 @@ pub(crate) async fn run(
     resolved::with_regions(
         invocation,
         target,
+        Permissions::Drift,
         compiled,
         &[],
         why,

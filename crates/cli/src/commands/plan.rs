@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
+use deployer::permissions::Command as Permissions;
 
 use crate::arguments::{Format, Target};
 use crate::exit::Exit;
@@ -24,6 +25,7 @@ pub(crate) async fn run(
     resolved::with_regions(
         invocation,
         target,
+        Permissions::Plan,
         compiled,
         &[],
         why,

@@ -1,6 +1,7 @@
 //! The command `verify`: checks that events in member accounts become alerts in inboxes.
 
 use anyhow::{Result, bail};
+use deployer::permissions::Command as Permissions;
 
 use crate::arguments::{DeploymentArguments, Format, ProofArguments, Target};
 use crate::deployment;
@@ -22,6 +23,7 @@ pub(crate) async fn run(
     resolved::with_regions(
         invocation,
         target,
+        Permissions::Verify,
         compiled,
         &[],
         why,

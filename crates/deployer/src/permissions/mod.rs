@@ -30,7 +30,7 @@ use compiler::Bundle;
 use serde_json::Value;
 
 pub(crate) use policy::statement;
-pub use policy::{Policy, policies};
+pub use policy::{Policy, policies, session_policy};
 pub use resource::{Condition, On};
 pub use table::ROWS;
 
@@ -154,7 +154,6 @@ pub(crate) struct Grant {
 
 /// What a holder needs for a command, with equal resources together.
 pub(crate) fn grants(setting: Setting<'_>, command: Command, holder: Holder) -> Vec<Grant> {
-    let types = management_types(setting.bundle);
     // Each caller works in its own account with its own permissions: in the management account, or
     // as a delegated administrator in a member account, which may be the hub.
     let holders: &[Holder] = match holder {
@@ -164,6 +163,12 @@ pub(crate) fn grants(setting: Setting<'_>, command: Command, holder: Holder) -> 
         Holder::Management => &[Holder::Management],
         Holder::AccessRole => &[Holder::AccessRole],
     };
+    grants_of(setting, command, holders)
+}
+
+/// What the rows of these holders grant for a command, with equal resources together.
+fn grants_of(setting: Setting<'_>, command: Command, holders: &[Holder]) -> Vec<Grant> {
+    let types = management_types(setting.bundle);
     let rows = || {
         ROWS.iter()
             .filter(|row| holders.contains(&row.holder) && row.applies(command, &types))

@@ -1,9 +1,12 @@
 //! IAM policy documents from the table.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use compiler::Bundle;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::{Command, Grant, Holder, Setting, grants};
+use super::{Command, Grant, Holder, On, Setting, grants, grants_of};
 
 /// Maximum size of a managed policy, without white space.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
@@ -66,6 +69,58 @@ pub fn policies(setting: Setting<'_>, command: Command) -> Vec<Policy> {
         }));
     }
     policies
+}
+
+/// The most that a session of the access role may do while a command runs, whatever the role itself
+/// may: a session policy, which must not exceed 2,048 characters. None for a command that repairs and
+/// deploys. `holder` tells the management account's role from those of the other accounts.
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
+pub fn session_policy(bundle: &Bundle, command: Command, holder: Holder) -> Option<String> {
+    if command == Command::Deploy {
+        return None;
+    }
+    let setting = Setting {
+        bundle,
+        account: &bundle.organization.accounts.management,
+    };
+    let statements: Vec<Value> = grants_of(setting, command, &[holder])
+        .iter()
+        .map(|grant| {
+            let mut statement = statement(setting, grant);
+            if let Some(parts) = statement.as_object_mut() {
+                parts.remove("Sid");
+                parts.insert("Action".to_owned(), json!(shortened(grant)));
+            }
+            statement
+        })
+        .collect();
+    Some(document(&statements).to_string())
+}
+
+/// The actions of a grant, as few as a session policy has room for: reads of one service become a
+/// pattern if the resources are named. The role's own policies still decide within it.
+fn shortened(grant: &Grant) -> BTreeSet<String> {
+    let all = || grant.actions.iter().map(|action| (*action).to_owned());
+    if grant.on.contains(&On::Anything) {
+        return all().collect();
+    }
+    let pattern = |action: &str| {
+        let (service, name) = action.split_once(':')?;
+        let verb = ["Describe", "Get", "List"]
+            .into_iter()
+            .find(|verb| name.starts_with(verb))?;
+        Some(format!("{service}:{verb}*"))
+    };
+    let mut count: BTreeMap<String, usize> = BTreeMap::new();
+    for pattern in all().filter_map(|action| pattern(&action)) {
+        *count.entry(pattern).or_default() += 1;
+    }
+    all()
+        .map(|action| match pattern(&action) {
+            Some(pattern) if count.get(&pattern).is_some_and(|it| *it > 1) => pattern,
+            _ => action,
+        })
+        .collect()
 }
 
 /// As few documents as the limit allows, with the statements in order.

@@ -147,9 +147,9 @@ pub const ROWS: &[Row] = rows! {
     AccessRole: "sqs:GetQueueAttributes" on [MemberQueues] for [Drift Deploy Verify];
     AccessRole: "sqs:GetQueueUrl" on [MemberQueues] for [Drift Deploy Verify];
     // `doctor` compares the number of all stacks with the quota.
-    AccessRole: "cloudformation:DescribeAccountLimits" on [Anything] for [Deploy];
-    AccessRole: "cloudformation:DescribeStacks" on [Anything] for [Deploy];
-    AccessRole: "cloudformation:ListStacks" of ["cloudformation:DescribeStacks"] on [Anything] for [Deploy];
+    AccessRole: "cloudformation:DescribeAccountLimits" on [Anything] for [Plan Deploy];
+    AccessRole: "cloudformation:DescribeStacks" on [Anything] for [Plan Deploy];
+    AccessRole: "cloudformation:ListStacks" of ["cloudformation:DescribeStacks"] on [Anything] for [Plan Deploy];
 
     // CloudFormation's resource handlers.
     Management: "cloudtrail:AddTags" of ["AWS::CloudTrail::Trail"] on [Trail] for [Deploy];

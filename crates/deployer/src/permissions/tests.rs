@@ -166,3 +166,46 @@ fn permissions_table_has_every_resource_type_of_the_management_account() {
         }
     }
 }
+
+#[test]
+fn session_policies_only_read_outside_of_canaries_and_fit_the_limit() {
+    let mut bundle = bundle();
+    let organization = &mut bundle.organization;
+    // The longest names.
+    organization.home_region = "ap-southeast-99".to_owned();
+    organization.artifacts = Some(compiler::organization::Artifacts {
+        bucket: "b".repeat(63),
+        administrators: Vec::new(),
+    });
+    let mut longest = 0;
+    for command in [Command::Plan, Command::Drift, Command::Verify] {
+        for holder in [Holder::Management, Holder::AccessRole] {
+            let policy = session_policy(&bundle, command, holder).unwrap();
+            longest = longest.max(policy.len());
+            assert!(
+                policy.len() <= 2_048,
+                "{command:?} {holder:?}: {}",
+                policy.len()
+            );
+            let document: Value = serde_json::from_str(&policy).unwrap();
+            let statements = document["Statement"].as_array().unwrap();
+            assert!(!statements.is_empty());
+            for action in statements
+                .iter()
+                .flat_map(|it| it["Action"].as_array().unwrap())
+            {
+                let action = action.as_str().unwrap();
+                let (_, name) = action.split_once(':').unwrap();
+                let reads = ["Describe", "Detect", "Get", "List", "Lookup", "Receive"];
+                let is_canary = ["PutEvents", "DeleteParameters", "DeleteMessage"].contains(&name);
+                let is_harmless = reads.iter().any(|verb| name.starts_with(verb))
+                    || (command == Command::Verify && is_canary);
+                assert!(is_harmless, "{command:?} {holder:?}: {action}");
+            }
+        }
+    }
+    assert!(longest > 1_000, "{longest}");
+    for holder in [Holder::Management, Holder::AccessRole] {
+        assert_eq!(session_policy(&bundle, Command::Deploy, holder), None);
+    }
+}

@@ -36,6 +36,7 @@
 //!     region: "eu-central-1".to_owned(),
 //!     arn: "arn:aws:iam::111122223333:root".to_owned(),
 //!     role: None,
+//!     session_policy: None,
 //! };
 //! let template = "Resources: {Topic: {Type: AWS::SNS::Topic}}";
 //! let input = json!({"StackName": "alerts", "TemplateBody": template});

@@ -287,6 +287,7 @@ pub(crate) fn authorize_in(
         return Ok(());
     };
     let request = request_of(services, caller, action, resource, context);
+    iam::within_session(services, caller, &request)?;
     if iam::identity(services, role, &request).allowed {
         Ok(())
     } else {

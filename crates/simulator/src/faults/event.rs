@@ -143,6 +143,7 @@ fn administrator(account: &str, region: &str) -> Caller {
         region: region.to_owned(),
         arn: format!("arn:aws:iam::{account}:root"),
         role: None,
+        session_policy: None,
     }
 }
 

@@ -161,6 +161,41 @@ async fn an_assumed_role_is_another_caller() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_policy_limits_an_assumed_role() {
+    let lab = Lab::start().await;
+    let assume = |policy: &str| {
+        let form = format!(
+            "Action=AssumeRole&Version=2011-06-15&RoleSessionName=read&Policy={policy}&RoleArn=arn%3Aaws%3Aiam%3A%3A100000000002%3Arole%2FOrganizationAccountAccessRole"
+        );
+        lab.query("111122223333", "sts", &form)
+    };
+    let encoded = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%5B%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%22events%3AList*%22%2C%22Resource%22%3A%22*%22%7D%5D%7D";
+    let answer = assume(encoded);
+    let (_, rest) = answer.body.split_once("<AccessKeyId>").unwrap();
+    let (key, _) = rest.split_once('<').unwrap();
+    let call = |action: &str, input: Value| {
+        lab.json(key, "events", &format!("AWSEvents.{action}"), &input)
+    };
+    assert_eq!(call("ListRules", json!({})).status, 200);
+    // The role is an administrator; the session isn't.
+    let entries = json!({"Entries": [{"Source": "a", "DetailType": "b", "Detail": "{}"}]});
+    for (action, input) in [
+        ("DeleteRule", json!({"Name": "gizmos"})),
+        ("PutEvents", entries),
+    ] {
+        let refused = call(action, input).body;
+        let why = format!("because no session policy allows the events:{action} action");
+        assert!(refused.contains(&why), "{refused}");
+    }
+    let listed = lab.get("/_simulator/sessions");
+    assert_eq!(listed[0]["access_key_id"], key);
+    let broken = assume("%7B%7D").body;
+    assert!(broken.contains("MalformedPolicyDocument"), "{broken}");
+    let long = assume(&"x".repeat(2_049)).body;
+    assert!(long.contains("less than or equal to 2048"), "{long}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn accounts_are_listed_in_pages_of_twenty() {
     let config = Config {
         workload_accounts: 50,

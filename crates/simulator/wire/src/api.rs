@@ -1,6 +1,7 @@
 //! HTTP requests and responses, callers and API errors.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The caller of an API action.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Caller {
     pub arn: String,
     /// The role's ARN if the caller assumed one; `None` for the account's administrator.
     pub role: Option<String>,
+    /// The session policy with which the role was assumed.
+    pub session_policy: Option<Arc<str>>,
 }
 
 /// An error of an AWS service. Each protocol encodes it in its own way.

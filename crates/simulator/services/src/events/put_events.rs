@@ -122,6 +122,7 @@ fn permitted_bus(
     let context = iam::organization_context(&services.organization, account, context);
     let principal = iam::principal(caller);
     let request = Request::new(principal, "events:PutEvents", &bus.arn, context);
+    iam::within_session(services, caller, &request)?;
     let identity = match &caller.role {
         Some(role) => iam::identity(services, role, &request),
         None => Verdict::allow("the account's administrator may"),

@@ -445,6 +445,31 @@ pub(crate) fn principal(caller: &Caller) -> Principal {
     }
 }
 
+/// Checks that the caller's session policy, if it has one, allows a request. It limits the role's own
+/// policies and the resource policies that name the role.
+pub(crate) fn within_session(
+    services: &Services,
+    caller: &Caller,
+    request: &Request,
+) -> Result<(), ApiError> {
+    let Some(policy) = services.sessions.policy(caller) else {
+        return Ok(());
+    };
+    let (action, resource) = (&request.action, &request.resource);
+    let mut denied = ApiError::denied(caller, action, resource);
+    match policy.decide(request) {
+        Decision::Allow { .. } => return Ok(()),
+        Decision::Deny { .. } => denied
+            .message
+            .push_str(" with an explicit deny in a session policy"),
+        Decision::Silent { .. } => {
+            let why = format!(" because no session policy allows the {action} action");
+            denied.message.push_str(&why);
+        }
+    }
+    Err(denied)
+}
+
 /// Checks that a caller may assume a role; the error is that of STS.
 pub fn may_assume(services: &Services, caller: &Caller, role_arn: &str) -> Result<(), ApiError> {
     let denied = || ApiError::denied(caller, "sts:AssumeRole", role_arn);
@@ -455,6 +480,7 @@ pub fn may_assume(services: &Services, caller: &Caller, role_arn: &str) -> Resul
         role_arn,
         organization_context(&services.organization, &caller.account, Context::new()),
     );
+    within_session(services, caller, &request)?;
     let Decision::Allow { delegated, .. } = role.trust.decide(&request) else {
         return Err(denied());
     };

@@ -205,6 +205,7 @@ fn check(
         resource,
         iam::organization_context(&services.organization, &caller.account, Context::new()),
     );
+    iam::within_session(services, caller, &request).map_err(|_| access_denied())?;
     let identity = match &caller.role {
         Some(role) => iam::identity(services, role, &request),
         None => Verdict::allow("the account's administrator may"),

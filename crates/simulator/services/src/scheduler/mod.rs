@@ -267,6 +267,7 @@ fn call(cloud: &mut Cloud<'_>, schedule: &Schedule, arn: &str) -> Result<Value, 
             super::arn::short(role)
         ),
         role: Some(role.to_owned()),
+        session_policy: None,
     };
     cloud.call(&caller, (service, &action), &input)
 }

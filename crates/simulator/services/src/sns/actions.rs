@@ -235,6 +235,13 @@ fn publish(request: Publish, services: &mut Services, caller: &Caller) -> Answer
         .ok_or_else(|| crate::wire::missing("TopicArn"))?;
     let context = owned_by(&services.organization, caller);
     let publisher = Publisher::new(iam::principal(caller), context);
+    let permission = Request::new(
+        publisher.principal.clone(),
+        "sns:Publish",
+        &arn,
+        publisher.context.clone(),
+    );
+    iam::within_session(services, caller, &permission)?;
     let mut trace = Trace::default();
     publish_to(services, &arn, &publisher, &request.message, &mut trace)
         .map(|id| json!({"MessageId": id}))

@@ -1,8 +1,9 @@
 //! AWS Security Token Service: caller identity and temporary credentials for roles.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Services;
 use crate::action::{Answer, Context, actions, requests};
@@ -10,16 +11,45 @@ use crate::arn::short;
 use crate::environment::{Cloud, Look};
 use crate::iam::{self, ACCESS_ROLE, role_account};
 use crate::organizations::MANAGEMENT;
+use crate::policy::{Document, Kind};
 use crate::wire::api::{ApiError, Caller};
 
 /// Credentials never expire: clients compare this time with the real clock, not the virtual one.
 const EXPIRATION: &str = "2099-12-31T23:59:59.000Z";
+
+/// Most characters of a session policy.
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
+const LONGEST_POLICY: usize = 2_048;
 
 /// Issued temporary credentials.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sessions {
     /// By access key id.
     by_key: BTreeMap<String, Caller>,
+    /// Session policies by their text, because most sessions have the same.
+    policies: BTreeMap<Arc<str>, Document>,
+}
+
+impl Sessions {
+    /// The session policy of a caller.
+    pub(crate) fn policy(&self, caller: &Caller) -> Option<&Document> {
+        self.policies.get(caller.session_policy.as_ref()?)
+    }
+}
+
+/// The temporary credentials that were issued: access key id, role and session policy.
+pub fn issued(services: &Services) -> Vec<Value> {
+    let sessions = services.sessions.by_key.iter();
+    sessions
+        .map(|(key, caller)| {
+            json!({
+                "access_key_id": key,
+                "account": caller.account,
+                "role": caller.role,
+                "session_policy": caller.session_policy.as_deref(),
+            })
+        })
+        .collect()
 }
 
 /// The caller that an access key id belongs to.
@@ -53,6 +83,7 @@ pub fn caller(services: &Services, access_key: &str, region: &str) -> Result<Cal
         region: region.to_owned(),
         arn: format!("arn:aws:iam::{account}:root"),
         role: None,
+        session_policy: None,
     })
 }
 
@@ -70,6 +101,7 @@ requests! {
     #[expect(dead_code, reason = "keys never expire")]
     struct AssumeRole {
         role_arn: String, role_session_name: String, duration_seconds: Option<u32>,
+        policy: Option<String>,
     }
 }
 
@@ -97,6 +129,7 @@ fn assume_role(request: AssumeRole, cloud: &mut Cloud<'_>, caller: &Caller) -> A
         cloud.look(&account, Look::Anywhere);
     }
     iam::may_assume(cloud, caller, &role)?;
+    let session_policy = request.policy.map(|text| session_policy(cloud, text));
     let access_key = format!("ASIA{}", cloud.environment.token(16));
     let arn = format!("arn:aws:sts::{account}:assumed-role/{name}/{session}");
     let answer = json!({
@@ -113,9 +146,31 @@ fn assume_role(request: AssumeRole, cloud: &mut Cloud<'_>, caller: &Caller) -> A
         region: String::new(),
         arn,
         role: Some(role),
+        session_policy: session_policy.transpose()?,
     };
     cloud.sessions.by_key.insert(access_key, assumed);
     Ok(answer)
+}
+
+/// Parses a session policy and keeps it.
+fn session_policy(services: &mut Services, text: String) -> Result<Arc<str>, ApiError> {
+    if !(1..=LONGEST_POLICY).contains(&text.chars().count()) {
+        return Err(ApiError::validation(format!(
+            "1 validation error detected: Value at 'policy' failed to satisfy constraint: Member must have \
+             length less than or equal to {LONGEST_POLICY}"
+        )));
+    }
+    let malformed = |why: String| ApiError::new("MalformedPolicyDocument", why);
+    let written: Value =
+        serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+    let document =
+        Document::parse(&written, Kind::Identity).map_err(|error| malformed(error.to_string()))?;
+    let text = Arc::from(text);
+    services
+        .sessions
+        .policies
+        .insert(Arc::clone(&text), document);
+    Ok(text)
 }
 
 fn check_session_name(session: &str) -> Result<(), ApiError> {

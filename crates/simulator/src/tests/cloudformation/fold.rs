@@ -359,6 +359,7 @@ fn reading_queues_or_roles_does_not_unfold_rules() {
         region: "eu-central-1".to_owned(),
         arn: format!("arn:aws:iam::{ACCOUNT}:root"),
         role: None,
+        session_policy: None,
     };
     let look = |lab: &mut Lab| {
         let mut ask = |service: &str, action: &str, input: Value| {

@@ -32,6 +32,7 @@ impl Lab {
             region: "eu-central-1".to_owned(),
             arn: format!("arn:aws:iam::{account}:root"),
             role: None,
+            session_policy: None,
         };
         if crate::services::is_mutating("organizations", action) && action.ends_with("Account") {
             return self.world.with_services(|cloud| {

@@ -28,6 +28,7 @@ impl Lab {
             region: "eu-central-1".to_owned(),
             arn: format!("arn:aws:iam::{MANAGEMENT}:root"),
             role: None,
+            session_policy: None,
         };
         let trust = json!({"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Principal": {"AWS": MANAGEMENT}, "Action": "sts:AssumeRole",
@@ -58,6 +59,7 @@ impl Lab {
             region: "eu-central-1".to_owned(),
             arn: format!("arn:aws:sts::{MANAGEMENT}:assumed-role/deployer/run"),
             role: Some(role),
+            session_policy: None,
         };
         let answer = crate::cloudformation::call(&mut self.world.stage(), &caller, action, input);
         self.world.settle();

@@ -495,6 +495,7 @@ fn drift_detection_finds_a_deleted_resource() {
         region: "eu-central-1".to_owned(),
         arn: "arn:aws:iam::012345678901:root".to_owned(),
         role: None,
+        session_policy: None,
     };
     lab.world
         .with_services(|cloud| {
@@ -543,6 +544,7 @@ fn delegated_administrator_must_set_call_as() {
         region: "us-east-1".to_owned(),
         arn: "arn:aws:iam::111122223333:root".to_owned(),
         role: None,
+        session_policy: None,
     };
     let register = json!({"AccountId": hub, "ServicePrincipal": principal});
     lab.world

@@ -335,6 +335,7 @@ fn a_drift_aware_change_set_restores_changed_and_deleted_resources() {
         region: "eu-central-1".to_owned(),
         arn: format!("arn:aws:iam::{MANAGEMENT}:root"),
         role: None,
+        session_policy: None,
     };
     for (service, action, input) in [
         ("events", "DisableRule", json!({"Name": rule})),

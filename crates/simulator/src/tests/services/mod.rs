@@ -333,6 +333,7 @@ pub(super) fn administrator(account: &str, region: &str) -> Caller {
         region: region.to_owned(),
         arn: format!("arn:aws:iam::{account}:root"),
         role: None,
+        session_policy: None,
     }
 }
 
