@@ -122,6 +122,8 @@ impl PythonEnvironment {
         shell::output(
             shell::program(self.programs().join("python"))
                 .args(["-m", "pip", "install", "--quiet", "--no-deps"])
+                // A file that isn't the one that was looked at is not installed.
+                .arg("--require-hashes")
                 // Byte code would be compiled for thousands of modules that no check imports.
                 .args(["--no-compile", "--disable-pip-version-check"])
                 .arg("--requirement")
