@@ -42,6 +42,7 @@ mod session_policies;
 mod sigma;
 mod single_fault;
 mod upgrade;
+mod workflow_rules;
 mod workflows;
 
 /// A project with the tests' library.
