@@ -322,8 +322,8 @@ fn the_plan_workflow_comments_what_a_pull_request_would_change() {
     assert_ne!(job.last.code, 0);
 }
 
-/// The rules of a pull request are somebody's data: a link leads nowhere, and a file's name gives GitHub
-/// no command.
+/// The rules of a pull request are data of a stranger: a link leads nowhere, and a file's name gives
+/// GitHub no command.
 #[test]
 fn the_plan_workflow_reads_a_pull_request_as_data() {
     let here = Checkout::new();

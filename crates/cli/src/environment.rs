@@ -117,11 +117,9 @@ impl Environment {
     }
 
     /// The project's folder: `GIZMOS_ROOT`, or the current folder.
-    pub(crate) fn root(&self) -> &Path {
-        let root = self.variable("GIZMOS_ROOT");
-        root.map(Path::new)
-            .filter(|it| it.is_absolute())
-            .unwrap_or(&self.folder)
+    pub(crate) fn root(&self) -> PathBuf {
+        let root = self.variable("GIZMOS_ROOT").map(Path::new);
+        root.map_or_else(|| self.folder.clone(), |root| self.resolve(root))
     }
 
     /// Resolves a user's path relative to the current folder.

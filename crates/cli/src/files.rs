@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result};
 use flate2::read::MultiGzDecoder;
@@ -39,16 +39,20 @@ pub(crate) fn open_unpacked(environment: &Environment, path: &Path) -> Result<Bo
 
 /// The folder that a path of a command must not leave through a link: the project, for a path inside
 /// it. A user who names another folder means that folder, wherever it is.
-pub(crate) fn boundary<'e>(environment: &'e Environment, path: &Path) -> Option<&'e Path> {
+pub(crate) fn boundary(environment: &Environment, path: &Path) -> Option<PathBuf> {
     let root = environment.root();
-    let goes_up = path.components().any(|it| it == Component::ParentDir);
-    (path.starts_with(root) && !goes_up).then_some(root)
+    let is_inside = path.strip_prefix(&root).is_ok_and(|rest| {
+        let mut parts = rest.components();
+        parts.all(|it| it != Component::ParentDir)
+    });
+    is_inside.then_some(root)
 }
 
 /// Writes a file of the project, or of another folder that the user named.
 pub(crate) fn write(environment: &Environment, path: &Path, text: &str) -> Result<()> {
     let resolved = environment.resolve(path);
-    let boundary = boundary(environment, &resolved).or(resolved.parent());
+    let boundary = boundary(environment, &resolved);
+    let boundary = boundary.as_deref().or(resolved.parent());
     syntax::files::write(boundary.unwrap_or(&resolved), &resolved, text)
         .with_context(|| format!("could not write {}", environment.shown(&resolved).display()))
 }
@@ -64,7 +68,7 @@ pub(crate) fn replace(environment: &Environment, path: &Path, text: &str) -> Res
     });
     leftover
         .and_then(|()| match boundary(environment, &resolved) {
-            Some(boundary) => syntax::files::stay_inside(boundary, &resolved),
+            Some(boundary) => syntax::files::stay_inside(&boundary, &resolved),
             None => Ok(()),
         })
         .and_then(|()| File::create_new(&beside)?.write_all(text.as_bytes()))

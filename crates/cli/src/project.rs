@@ -143,9 +143,8 @@ impl Project {
 impl Files<'_> {
     /// Resolves a path of the project, relative to `GIZMOS_ROOT` or the current folder.
     fn resolve(self, path: &Path) -> PathBuf {
-        let root = self.environment.variable("GIZMOS_ROOT");
-        let root = root.map_or_else(PathBuf::new, PathBuf::from);
-        self.environment.resolve(&root.join(path))
+        self.environment
+            .resolve(&self.environment.root().join(path))
     }
 
     /// Folder of the rules.
@@ -182,7 +181,7 @@ impl Files<'_> {
     /// Reports a path of the project that a link leads elsewhere.
     fn outside(self, path: &Path) -> Option<Diagnostic> {
         let boundary = files::boundary(self.environment, path)?;
-        let error = syntax::files::stay_inside(boundary, path).err()?;
+        let error = syntax::files::stay_inside(&boundary, path).err()?;
         (error.kind() == ErrorKind::PermissionDenied).then(|| {
             Diagnostic::error(
                 "library::symlink",
@@ -309,15 +308,21 @@ mod tests {
         let (here, _) = Environment::captured("/home/alice/project/crates");
         let (elsewhere, _) = Environment::captured("/home/alice/project/crates");
         let elsewhere = elsewhere.with_variable("GIZMOS_ROOT", "/home/alice/project");
+        let (beside, _) = Environment::captured("/home/alice/project/crates");
+        let beside = beside.with_variable("GIZMOS_ROOT", "../proposal");
         for (environment, root) in [
             (&here, "/home/alice/project/crates"),
             (&elsewhere, "/home/alice/project"),
+            (&beside, "/home/alice/project/crates/../proposal"),
         ] {
             let files = Files {
                 environment,
                 arguments: &arguments,
             };
             assert_eq!(files.rules(), Path::new(root).join("rules"));
+            // Links must not lead out of it.
+            let boundary = files::boundary(environment, &files.rules());
+            assert_eq!(boundary.as_deref(), Some(Path::new(root)));
             assert_eq!(files.organization(), Path::new("/etc/organization.yaml"));
         }
     }

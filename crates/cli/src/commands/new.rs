@@ -210,7 +210,8 @@ fn is_folder_character(c: char) -> bool {
 fn write(environment: &Environment, path: &Path, text: &str) -> Result<()> {
     let shown = || format!("could not write {}", path.display());
     if let Some(folder) = path.parent() {
-        let boundary = files::boundary(environment, path).unwrap_or(folder);
+        let boundary = files::boundary(environment, path);
+        let boundary = boundary.as_deref().unwrap_or(folder);
         syntax::files::stay_inside(boundary, folder).with_context(shown)?;
         std::fs::create_dir_all(folder).with_context(shown)?;
     }
