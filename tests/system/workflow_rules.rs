@@ -44,16 +44,19 @@ fn unpinned(text: &str) -> Vec<String> {
         };
         let used = used.trim();
         let is_pinned = used.split_once(" # v").is_some_and(|(action, version)| {
-            let commit = action.rsplit_once('@').map_or("", |(_, commit)| commit);
-            commit.len() == 40
-                && commit.chars().all(|it| matches!(it, '0'..='9' | 'a'..='f'))
-                && version.split('.').count() == 3
+            names_commit(action) && version.split('.').count() == 3
         });
         if !is_pinned && !used.starts_with("./") {
             faults.push(format!("not pinned by commit, with `# v1.2.3`: {used}"));
         }
     }
     faults
+}
+
+/// Whether an action is named by a full commit id.
+fn names_commit(action: &str) -> bool {
+    let commit = action.rsplit_once('@').map_or("", |(_, commit)| commit);
+    commit.len() == 40 && commit.chars().all(|it| matches!(it, '0'..='9' | 'a'..='f'))
 }
 
 fn faults_of(workflow: &Value, job: &Value) -> Vec<String> {
@@ -97,6 +100,11 @@ fn faults_of(workflow: &Value, job: &Value) -> Vec<String> {
     );
     for step in job["steps"].as_array().into_iter().flatten() {
         let action = step["uses"].as_str().unwrap_or_default();
+        // However the line is written.
+        check(
+            action.is_empty() || action.starts_with("./") || names_commit(action),
+            "an action that is not pinned by commit",
+        );
         let action = action.split('@').next().unwrap_or_default();
         let with = &step["with"];
         if action == "actions/checkout" {
@@ -180,6 +188,12 @@ fn workflows_give_credentials_to_no_code_of_a_pull_request_or_a_third_party() {
 
 /// A workflow, text in it, what the text becomes, and the fault that this is.
 const BROKEN: &[(&str, &str, &str, &str)] = &[
+    (
+        "plan.yml",
+        "uses: actions/checkout@93cb6efe18208431cddfb8368fd83d5badbf9bfd # v5.0.1",
+        "\"uses\" : actions/checkout@v5",
+        "an action that is not pinned",
+    ),
     (
         "plan.yml",
         "@93cb6efe18208431cddfb8368fd83d5badbf9bfd # v5.0.1",
