@@ -96,7 +96,8 @@ fn test() -> Result<Command> {
 
 /// Cargo with clippy in place of rustc for the members of the workspace. `cargo clippy` does the
 /// same, but only checks: then every dependency would be compiled twice, a minute and a half of
-/// work that the AWS SDK causes for the most part.
+/// work that the AWS SDK causes for the most part. Without what only helps whoever edits and debugs, a
+/// fifth less is compiled.
 fn linting_cargo() -> Result<Command> {
     let driver = shell::sibling_of_cargo("clippy-driver");
     shell::output(Command::new(&driver).arg("--version"))
@@ -104,7 +105,9 @@ fn linting_cargo() -> Result<Command> {
     let mut cargo = shell::cargo();
     cargo
         .env("RUSTC_WORKSPACE_WRAPPER", driver)
-        .env("CLIPPY_ARGS", "-Dwarnings__CLIPPY_HACKERY__");
+        .env("CLIPPY_ARGS", "-Dwarnings__CLIPPY_HACKERY__")
+        .env("CARGO_INCREMENTAL", "0")
+        .env("CARGO_PROFILE_DEV_DEBUG", "0");
     Ok(cargo)
 }
 

@@ -194,8 +194,8 @@ fn not_owned(what: &str, name: &str, distinction: &str) -> String {
     format!("a {what} named {name} exists that isn't this installation's: it has {distinction}")
 }
 
-/// Stack sets and stacks with the ownership tag that belong to another organization's or
-/// installation's fleet, or to nobody's.
+/// Stack sets and stacks with the ownership tag that aren't this installation's, such as another
+/// organization's.
 fn left_alone(bundle: &Bundle, observed: &Observed) -> impl Iterator<Item = String> {
     let wanted = |name: &str| bundle.stack_sets.iter().any(|set| set.name == name);
     let sets = observed.stack_sets.values().map(|found| {
