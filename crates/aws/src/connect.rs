@@ -1,6 +1,5 @@
 //! Credentials, Regions and SDK clients.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +13,7 @@ use aws_sdk_cloudformation::config::{
 };
 use deployer::ports::{CloudError, Identity, Location, Organizations, Pause};
 use futures::FutureExt;
+use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::artifacts::ArtifactBucket;
@@ -21,6 +21,7 @@ use crate::clock::Clock;
 use crate::error::cloud_error;
 use crate::http;
 use crate::pace::{Pace, Watch};
+use crate::recent::Recent;
 use crate::retry::QuotaIsFinal;
 
 /// Attempts per call in standard mode. Adaptive mode waits about twenty seconds per throttled call.
@@ -38,6 +39,9 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// Cached sessions of the access role. Caching all of them would take too much memory when ten
 /// thousand accounts are checked.
 const SESSIONS: usize = 256;
+
+/// Cached patterns of rules: more than a fleet has, and few enough to be found fast.
+const PATTERNS: usize = 1_024;
 
 /// A session is renewed when it expires within this time.
 const SESSION_MARGIN: Duration = Duration::from_mins(5);
@@ -180,7 +184,9 @@ pub struct Aws {
     requests: Arc<AtomicU64>,
     identity: Arc<OnceCell<Identity>>,
     /// The most recent sessions of the access role, by account.
-    sessions: Arc<Mutex<BTreeMap<String, SharedSession>>>,
+    sessions: Arc<Mutex<Recent<SharedSession>>>,
+    /// The most recent patterns of listed rules, by their text.
+    patterns: Arc<Mutex<Recent<Arc<Value>>>>,
     /// Whether a member's Regions must be asked for in the member.
     asks_members: Arc<AtomicBool>,
 }
@@ -257,7 +263,8 @@ impl Aws {
             clock,
             requests,
             identity: Arc::new(OnceCell::new()),
-            sessions: Arc::new(Mutex::new(BTreeMap::new())),
+            sessions: Arc::new(Mutex::new(Recent::new(SESSIONS))),
+            patterns: Arc::new(Mutex::new(Recent::new(PATTERNS))),
             asks_members: Arc::new(AtomicBool::new(false)),
         }
     }
@@ -383,15 +390,18 @@ impl Aws {
     }
 
     fn shared_session(&self, account: &str) -> SharedSession {
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = sessions.get(account) {
-            return Arc::clone(known);
-        }
         // Accounts are processed one after the other, so evicted sessions are rarely needed again.
-        while sessions.len() >= SESSIONS {
-            sessions.pop_first();
-        }
-        Arc::clone(sessions.entry(account.to_owned()).or_default())
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.get(account, SharedSession::default)
+    }
+
+    /// The document of an event pattern; `null` if it is none. A fleet has the same few patterns in
+    /// every account and Region, so they are parsed once and kept once.
+    pub(crate) fn pattern(&self, text: &str) -> Arc<Value> {
+        let mut patterns = self.patterns.lock().unwrap_or_else(PoisonError::into_inner);
+        patterns.get(text, || {
+            Arc::new(serde_json::from_str(text).unwrap_or_default())
+        })
     }
 
     async fn assume_access_role(&self, location: &Location) -> Result<Session, CloudError> {

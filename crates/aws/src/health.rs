@@ -373,9 +373,7 @@ impl Health for Aws {
                         .state
                         .map(|state| state.as_str().to_owned())
                         .unwrap_or_default(),
-                    pattern: rule
-                        .event_pattern
-                        .map(|pattern| serde_json::from_str(&pattern).unwrap_or(Value::Null)),
+                    pattern: rule.event_pattern.map(|pattern| self.pattern(&pattern)),
                 });
             }
             token = page.next_token;

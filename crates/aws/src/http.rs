@@ -137,7 +137,7 @@ async fn beginning(mut body: ByteStream) -> Result<Vec<u8>, ConnectorError> {
     {
         let piece = piece.map_err(|error| ConnectorError::io(error.into()))?;
         let room = LONGEST_ANSWER - bytes.len();
-        bytes.extend(piece.iter().take(room));
+        bytes.extend_from_slice(piece.get(..room).unwrap_or(&piece));
     }
     Ok(bytes)
 }

@@ -33,6 +33,7 @@ mod organizations;
 mod pace;
 mod parameters;
 mod queues;
+mod recent;
 mod retry;
 mod stack_sets;
 mod stacks;

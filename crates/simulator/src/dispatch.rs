@@ -261,9 +261,12 @@ pub(crate) fn carry_out(
         crate::cloudformation::call(&mut owner.stage(services), caller, action, input)
     } else {
         if !matches!(service, "organizations" | "sts") {
-            let look = Look::of(service, is_mutating(service, action));
+            let look = Look::of(service, action, is_mutating(service, action));
             let stage = &mut owner.stage(services);
-            stage.look(&caller.account, look);
+            // Rules and queues of other Regions can't be seen.
+            let region = ["events", "sqs"].contains(&service);
+            let region = region.then_some(caller.region.as_str());
+            stage.look_in(&caller.account, region, look);
             stage.look_at_named(input, look);
         }
         let cloud = &mut Cloud { services, owner };

@@ -1,12 +1,15 @@
 //! What a template says about the resources that our own looks compare: rules, roles and the
 //! dead-letter queue. Values are as written, with CloudFormation's functions.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
 use super::settle::Source;
-use crate::fleet::resolve::Context;
+use crate::fleet::document::same_pattern;
+use crate::fleet::resolve::{Context, is_constant};
 use crate::fleet::template::rule_of;
 use crate::ports::{Location, RoleDetails};
 
@@ -20,8 +23,55 @@ pub(crate) struct ExpectedRule {
     name: Value,
     bus: Value,
     pub(crate) state: String,
-    pub(crate) pattern: Option<Value>,
+    pub(crate) pattern: Option<ExpectedPattern>,
     pub(crate) targets: Value,
+}
+
+/// The pattern of a template's rule. A fleet has thousands of rules made from each, all of them with
+/// the same pattern, which is compared once.
+#[derive(Debug)]
+pub(crate) struct ExpectedPattern {
+    written: Value,
+    /// Whether it is the same everywhere: it has no functions.
+    is_constant: bool,
+    /// The last pattern of a listed rule that was equal to it.
+    equal: Mutex<Option<Arc<Value>>>,
+}
+
+impl ExpectedPattern {
+    fn new(written: Value) -> ExpectedPattern {
+        ExpectedPattern {
+            is_constant: is_constant(&written),
+            written,
+            equal: Mutex::default(),
+        }
+    }
+
+    /// Without functions.
+    pub(crate) fn resolve(&self, context: &Context<'_>) -> Cow<'_, Value> {
+        if self.is_constant {
+            Cow::Borrowed(&self.written)
+        } else {
+            Cow::Owned(context.resolve(&self.written))
+        }
+    }
+
+    /// Whether a listed rule has this pattern.
+    pub(crate) fn is(&self, context: &Context<'_>, actual: &Arc<Value>) -> bool {
+        let compare = || same_pattern(&self.resolve(context), actual);
+        if !self.is_constant {
+            return compare();
+        }
+        let mut equal = self.equal.lock().unwrap_or_else(PoisonError::into_inner);
+        if equal.as_ref().is_some_and(|it| Arc::ptr_eq(it, actual)) {
+            return true;
+        }
+        let is_equal = compare();
+        if is_equal {
+            *equal = Some(Arc::clone(actual));
+        }
+        is_equal
+    }
 }
 
 /// A role of a template.
@@ -64,7 +114,7 @@ impl Expected {
                     state: property("State")
                         .and_then(|state| state.as_str().map(str::to_owned))
                         .unwrap_or_else(|| "ENABLED".to_owned()),
-                    pattern: property("EventPattern"),
+                    pattern: property("EventPattern").map(ExpectedPattern::new),
                     targets: property("Targets").unwrap_or_else(|| Value::Array(Vec::new())),
                 }),
                 Some("AWS::IAM::Role") => expected.roles.push(ExpectedRole {

@@ -115,7 +115,7 @@ impl Looked<'_> {
 
     fn has_pattern(&self, rule: &ExpectedRule, found: &EventRule) -> bool {
         match (&rule.pattern, &found.pattern) {
-            (Some(expected), Some(actual)) => same_pattern(&self.context.resolve(expected), actual),
+            (Some(expected), Some(actual)) => expected.is(&self.context, actual),
             (None, None) => true,
             _ => false,
         }
@@ -135,8 +135,8 @@ impl Looked<'_> {
             let text = |pattern: Option<&Value>| {
                 pattern.map_or_else(|| "null".to_owned(), Value::to_string)
             };
-            let expected = rule.pattern.as_ref().map(|it| self.context.resolve(it));
-            let (expected, actual) = (text(expected.as_ref()), text(found.pattern.as_ref()));
+            let expected = rule.pattern.as_ref().map(|it| it.resolve(&self.context));
+            let (expected, actual) = (text(expected.as_deref()), text(found.pattern.as_deref()));
             differences.push(property("/EventPattern", &expected, &actual));
         }
         (!differences.is_empty()).then(|| self.changed_rule(rule, found, differences))
@@ -218,7 +218,7 @@ impl Looked<'_> {
         let command = format!("events delete-rule --name {name} {on}");
         let pattern = rule
             .pattern
-            .as_ref()
+            .as_deref()
             .map_or_else(|| "none".to_owned(), Value::to_string);
         let mut difference = self.difference(DriftCode::RuleUnexpected, message);
         difference.fix = fix.and(in_account(account, &command));

@@ -109,7 +109,8 @@ pub async fn drift_of(
     }
     if options.makes(DriftCheck::Stacks) || options.makes(DriftCheck::Chain) {
         checking("every account's stacks");
-        found.merge(visit::visit(cloud, bundle, &observed, options).await);
+        let known = std::mem::take(&mut found.targets);
+        found.merge(visit::visit(cloud, bundle, &observed, options, &known).await);
     }
     if options.makes(DriftCheck::Chain) {
         checking("the alert chain's health");
@@ -291,10 +292,13 @@ impl<'a> Existing<'a> {
         for detected in join_all(sets).await {
             found.merge(detected);
         }
-        let stacks = self
-            .stacks
-            .iter()
-            .map(|(set, location)| resources::of_stack(session, options, set, location));
+        let stacks = self.stacks.iter().map(|(set, location)| {
+            let alike = self.stacks.iter().filter(|(it, _)| it.name == set.name);
+            let instances = observed.stack_sets.get(&set.name);
+            let instances = instances.map_or(0, |it| it.instances.len());
+            let stacks = alike.count() + instances;
+            resources::of_stack(session, options, set, location, stacks)
+        });
         for detected in join_all(stacks).await {
             found.merge(detected);
         }

@@ -1,9 +1,12 @@
 //! The result of a drift run.
 
+use std::collections::BTreeMap;
+
 use remedy::Remedy;
 use serde::Serialize;
+use serde_json::Value;
 
-use super::settle::{Settled, Tally};
+use super::settle::{RuleKey, Settled, Tally};
 use crate::code::{DriftCheck, DriftCode};
 use crate::plan::Plan;
 use crate::ports::{Location, ResourceDrift};
@@ -46,6 +49,8 @@ pub(super) struct Found {
     pub(super) unchecked: Vec<Unchecked>,
     pub(super) notes: Vec<String>,
     pub(super) tally: Tally,
+    /// Targets of rules on buses of the fleet's own that were read.
+    pub(super) targets: BTreeMap<RuleKey, Vec<Value>>,
 }
 
 impl Found {
@@ -54,6 +59,7 @@ impl Found {
         self.unchecked.extend(other.unchecked);
         self.notes.extend(other.notes);
         self.tally.merge(other.tally);
+        self.targets.extend(other.targets);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Check 3: CloudFormation's drift detection, for stack sets and ordinary stacks.
 
+use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use compiler::StackSet;
@@ -25,7 +26,7 @@ use crate::rollout::detection;
 /// Instances whose drift is read concurrently.
 const AT_ONCE: usize = 16;
 
-/// Rules whose targets a run reads, over all instances of a stack set, because CloudFormation may
+/// Rules whose targets a run reads, over all stacks of a template, because CloudFormation may
 /// report them falsely. If it reports more, every nth one is read, unless the run is deep.
 const LOOKS: usize = 1_000;
 
@@ -256,21 +257,21 @@ impl<C: Cloud> StackSetCheck<'_, C> {
     async fn read_drifts(&mut self, operation: &str, status: DriftStatus) -> Result<(), Stop> {
         let locations = self.instances(status).await?;
         let source = Source::of(self.set, self.existing);
-        // CloudFormation may report the targets of every rule of every instance.
-        let rules = source.count("AWS::Events::Rule") * locations.len();
-        let step = if self.options.deep {
-            1
-        } else {
-            rules.div_ceil(LOOKS).max(1)
-        };
-        let per_instance = rules.checked_div(locations.len()).unwrap_or_default();
+        let instances = self.existing.iter().flat_map(|set| &set.instances);
+        let stacks: BTreeMap<Location, &str> = instances
+            .filter_map(|it| Some((it.location(), it.stack_id.as_deref()?)))
+            .collect();
+        let per_instance = source.count("AWS::Events::Rule");
+        let step = step(self.options, &source, locations.len());
         let all = {
-            let (this, source) = (&*self, &source);
+            let (this, source, stacks) = (&*self, &source, &stacks);
             let read = stream::iter(locations.into_iter().enumerate()).map(
                 |(number, location)| async move {
                     let first = number * per_instance;
                     let looks = Looks { first, step };
-                    this.read_instance(operation, source, location, looks).await
+                    let stack = stacks.get(&location).copied();
+                    let instance = (location, stack);
+                    this.read_instance(operation, source, instance, looks).await
                 },
             );
             let merge = |mut all: Found, found| async {
@@ -287,7 +288,7 @@ impl<C: Cloud> StackSetCheck<'_, C> {
         &self,
         operation: &str,
         source: &Source,
-        location: Location,
+        (location, stack): (Location, Option<&str>),
         looks: Looks,
     ) -> Found {
         let mut found = Found::default();
@@ -299,11 +300,6 @@ impl<C: Cloud> StackSetCheck<'_, C> {
             .await;
         match drifts {
             Ok(drifts) => {
-                let stack = self.existing.and_then(|set| {
-                    let mut instances = set.instances.iter();
-                    let instance = instances.find(|it| it.location() == location)?;
-                    instance.stack_id.as_deref()
-                });
                 let address = StackAddress::new(&location, stack.unwrap_or(name), source.names());
                 found
                     .add(cloud, self.set, source, &address, (drifts, looks))
@@ -329,12 +325,23 @@ struct Looks {
     step: usize,
 }
 
-/// Detects drift in a stack of the management account.
+/// Every nth rule may be looked at: CloudFormation may report the targets of every rule of every
+/// stack.
+fn step(options: &DriftOptions, source: &Source, stacks: usize) -> usize {
+    if options.deep {
+        return 1;
+    }
+    let rules = source.count("AWS::Events::Rule") * stacks;
+    rules.div_ceil(LOOKS).max(1)
+}
+
+/// Detects drift in a stack of the management account, one of `stacks` made from the same template.
 pub(super) async fn of_stack<C: Cloud>(
     session: &Session<'_, C>,
     options: &DriftOptions,
     set: &StackSet,
     location: &Location,
+    stacks: usize,
 ) -> Found {
     let mut found = Found::default();
     let source = Source::of(set, None);
@@ -353,7 +360,8 @@ pub(super) async fn of_stack<C: Cloud>(
     match drifts {
         Ok(drifts) => {
             let address = StackAddress::new(location, &set.name, source.names());
-            let looks = Looks { first: 0, step: 1 };
+            let step = step(options, &source, stacks);
+            let looks = Looks { first: 0, step };
             found
                 .add(session.cloud, set, &source, &address, (drifts, looks))
                 .await;
@@ -449,7 +457,11 @@ impl Found {
                 drift,
                 unreadable,
                 tally,
+                read,
             } = settled;
+            // All rules on a bus of the fleet's own are looked at again; those of spokes aren't.
+            self.targets
+                .extend(read.filter(|((_, bus, _), _)| bus != "default"));
             self.tally.merge(tally);
             if let Some(error) = unreadable {
                 self.unchecked.push(Unchecked {
@@ -553,5 +565,30 @@ fn message(drift: &ResourceDrift, rules: &[String]) -> String {
         changed
     } else {
         format!("{changed}: {}", paths.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_run_looks_at_a_thousand_rules_of_a_template_unless_it_is_deep() {
+        let rule = json!({"Type": "AWS::Events::Rule", "Properties": {}});
+        let source = Source {
+            resources: (0..10).map(|it| (it.to_string(), rule.clone())).collect(),
+            parameters: BTreeMap::new(),
+        };
+        let options = DriftOptions::default();
+        assert_eq!(step(&options, &source, 1), 1);
+        assert_eq!(step(&options, &source, 100), 1);
+        assert_eq!(step(&options, &source, 40_000), 400);
+        let deep = DriftOptions {
+            deep: true,
+            ..options
+        };
+        assert_eq!(step(&deep, &source, 40_000), 1);
     }
 }

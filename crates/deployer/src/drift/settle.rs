@@ -195,7 +195,12 @@ pub(super) struct Settling {
     /// Why a property could not be looked at.
     pub(super) unreadable: Option<CloudError>,
     pub(super) tally: Tally,
+    /// The rule whose targets were read, with its targets.
+    pub(super) read: Option<(RuleKey, Vec<Value>)>,
 }
+
+/// Location, bus and name of a rule.
+pub(super) type RuleKey = (Location, String, String);
 
 /// Settles what CloudFormation reports about a resource. Without `may_look`, differences that need
 /// a look stay open.
@@ -228,6 +233,7 @@ pub(super) async fn settle(
             Err(error) => done.unreadable = Some(error),
         }
     }
+    done.read = look.targets;
     if !left.is_empty() {
         drift.differences = left;
         done.drift = Some(drift);
@@ -284,8 +290,8 @@ struct Look<'a, C> {
     source: &'a Source,
     logical_id: String,
     physical_id: String,
-    /// The rule's targets, once they were read.
-    targets: Option<Vec<Value>>,
+    /// The rule and its targets, once they were read.
+    targets: Option<(RuleKey, Vec<Value>)>,
 }
 
 impl<C: Cloud> Look<'_, C> {
@@ -322,9 +328,10 @@ impl<C: Cloud> Look<'_, C> {
             let named = self.physical_id.split_once('|');
             let (bus, rule) = named.unwrap_or(("default", &self.physical_id));
             let targets = self.cloud.rule_targets(self.location, bus, rule).await?;
-            self.targets = Some(targets.unwrap_or_default());
+            let key = (self.location.clone(), bus.to_owned(), rule.to_owned());
+            self.targets = Some((key, targets.unwrap_or_default()));
         }
-        let mut targets = self.targets.iter().flatten();
+        let mut targets = self.targets.iter().flat_map(|(_, targets)| targets);
         let target = targets.find(|target| target.get("Id") == id.as_ref());
         let actual = target.and_then(|target| target.pointer(&format!("/{property}")));
         Ok(actual.is_some_and(|actual| *actual == value_of(&difference.expected)))

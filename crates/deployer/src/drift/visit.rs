@@ -26,6 +26,7 @@ use super::expected::{ExpectedRule, known_resources};
 use super::look::{Looked, Looks, PossibleRole, compare_roles};
 use super::options::DriftOptions;
 use super::report::{Difference, Found, Unchecked};
+use super::settle::RuleKey;
 use super::template::template_changes;
 use crate::code::{DriftCheck, DriftCode};
 use crate::fleet::resolve::{Context, named_resources};
@@ -110,6 +111,7 @@ pub(super) async fn visit(
     bundle: &Bundle,
     observed: &Observed,
     options: &DriftOptions,
+    known: &BTreeMap<RuleKey, Vec<Value>>,
 ) -> Found {
     let fleet = FleetFacts {
         regions: &bundle.organization.regions,
@@ -143,7 +145,7 @@ pub(super) async fn visit(
         accounts.entry(account).or_default().push(target);
     }
     let visits = stream::iter(accounts.into_values())
-        .map(|targets| visit_account(cloud, options, targets))
+        .map(|targets| visit_account(cloud, options, known, targets))
         .buffered(ACCOUNTS_AT_ONCE);
     let mut visits = std::pin::pin!(visits);
     let mut found = Found::default();
@@ -222,11 +224,13 @@ fn stack_targets<'a>(
 async fn visit_account(
     cloud: &impl Cloud,
     options: &DriftOptions,
+    known: &BTreeMap<RuleKey, Vec<Value>>,
     targets: Vec<Target<'_>>,
 ) -> Found {
     let mut visit = Visit {
         cloud,
         options,
+        known,
         roles: None,
         rules: BTreeMap::new(),
         found: Found::default(),
@@ -337,6 +341,8 @@ impl Target<'_> {
 struct Visit<'a, C> {
     cloud: &'a C,
     options: &'a DriftOptions,
+    /// Targets that another check has read just now.
+    known: &'a BTreeMap<RuleKey, Vec<Value>>,
     /// The account's roles, read when the first one is needed.
     roles: Option<Vec<RoleDetails>>,
     /// Rules by Region, bus and prefix of their names, read when the first one is needed.
@@ -588,8 +594,14 @@ impl<C: Cloud> Visit<'_, C> {
         (rule, bus): (&ExpectedRule, &str),
         found: &EventRule,
     ) {
-        let targets = self.cloud.rule_targets(&target.location, bus, &found.name);
-        match targets.await {
+        let key = (target.location.clone(), bus.to_owned(), found.name.clone());
+        let targets = if let Some(known) = self.known.get(&key) {
+            Ok(Some(known.clone()))
+        } else {
+            let targets = self.cloud.rule_targets(&target.location, bus, &found.name);
+            targets.await
+        };
+        match targets {
             Ok(targets) => {
                 let targets = targets.unwrap_or_default();
                 let difference = looked.compare_targets(rule, found, &targets);

@@ -6,7 +6,7 @@ mod stack_sets;
 mod stacks;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
@@ -313,7 +313,7 @@ impl State {
                 let rule = EventRule {
                     name: format!("{stack}-{id}-ABCDEFGHIJKL"),
                     state: "ENABLED".into(),
-                    pattern: property("EventPattern").cloned(),
+                    pattern: property("EventPattern").cloned().map(Arc::new),
                 };
                 found.push((bus.unwrap_or("default").to_owned(), rule));
             }

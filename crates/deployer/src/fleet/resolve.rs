@@ -107,6 +107,17 @@ impl Context<'_> {
     }
 }
 
+/// Whether a value has no functions, so that it resolves to itself.
+pub(crate) fn is_constant(value: &Value) -> bool {
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .all(|(key, value)| key != "Ref" && !key.starts_with("Fn::") && is_constant(value)),
+        Value::Array(items) => items.iter().all(is_constant),
+        _ => true,
+    }
+}
+
 /// What a template's resources with fixed names are called once they exist, for
 /// [`Context::resources`]: so no call is needed to know the ARN of a topic.
 pub(crate) fn named_resources(

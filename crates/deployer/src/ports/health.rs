@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -141,8 +142,8 @@ pub struct EventRule {
     pub name: String,
     /// `ENABLED`, `DISABLED` or `ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS`.
     pub state: String,
-    /// `None` for a scheduled rule.
-    pub pattern: Option<Value>,
+    /// `None` for a scheduled rule. Rules with the same pattern may share it.
+    pub pattern: Option<Arc<Value>>,
 }
 
 /// A role with its policies.

@@ -180,7 +180,7 @@ impl<'a> Comparison<'a> {
         let position = if let Some(name) = &rule.name {
             self.left.iter().position(|it| it.name == *name)
         } else {
-            let same = |it: &EventRule| it.pattern.as_ref() == Some(&rule.pattern);
+            let same = |it: &EventRule| it.pattern.as_deref() == Some(&rule.pattern);
             let exact = |it: &EventRule| same(it) && self.without_target(rule, it).is_none();
             let position = self.left.iter().position(|it| exact(it));
             position.or_else(|| self.left.iter().position(|it| same(it)))
@@ -213,8 +213,8 @@ impl<'a> Comparison<'a> {
 
     fn fault(&self, rule: &ExpectedRule, actual: &EventRule) -> Option<BrokenLink> {
         let link = self.link(rule, &actual.name);
-        if actual.pattern.as_ref() != Some(&rule.pattern) {
-            let pattern = actual.pattern.as_ref().map(Value::to_string);
+        if actual.pattern.as_deref() != Some(&rule.pattern) {
+            let pattern = actual.pattern.as_deref().map(Value::to_string);
             let message = format!(
                 "the rule's pattern was changed to {}",
                 pattern.as_deref().unwrap_or("none")

@@ -93,6 +93,8 @@ pub struct CloudFormation {
     looked_at: VecDeque<Arc<str>>,
     /// Resources of folded stacks that exist temporarily for a read request, by stack id.
     shown: BTreeMap<Arc<str>, BTreeMap<String, stack::Resource>>,
+    /// Rules of folded stacks that exist temporarily, without targets, for a list of rules.
+    listed: BTreeMap<Arc<str>, BTreeMap<String, stack::Resource>>,
     /// What drift detection can read.
     pub drift_reading: DriftReading,
     /// Operations known to succeed.

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::set::operation;
 use crate::resources::{Resources, Updated};
+use crate::template::with_documents;
 use crate::{CloudFormation, StackOf, Stage};
 
 /// The stack set (any, without a name) and its running operation.
@@ -85,7 +86,7 @@ pub fn live_resources(stage: &mut Stage<'_>, id: &str) -> Vec<LiveResource> {
             logical_id: logical_id.clone(),
             kind: resource.kind.clone(),
             physical_id: resource.physical_id.clone(),
-            properties: resource.properties.clone(),
+            properties: with_documents(&resource.properties),
         })
         .collect()
 }

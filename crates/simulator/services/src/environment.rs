@@ -205,6 +205,8 @@ fn letters(bytes: &[u8; 32], length: usize) -> String {
 pub enum Look {
     /// Reads anything except EventBridge rules.
     PastRules,
+    /// Reads the rules of buses, but not their targets.
+    RuleList,
     /// Reads anything.
     Anywhere,
     /// May change something.
@@ -216,9 +218,11 @@ const WITHOUT_RULES: &[&str] = &["iam", "sqs"];
 
 impl Look {
     /// Classifies a call of a service.
-    pub fn of(service: &str, mutating: bool) -> Look {
+    pub fn of(service: &str, action: &str, mutating: bool) -> Look {
         if mutating {
             Look::ToChange
+        } else if (service, action) == ("events", "ListRules") {
+            Look::RuleList
         } else if WITHOUT_RULES.contains(&service) {
             Look::PastRules
         } else {

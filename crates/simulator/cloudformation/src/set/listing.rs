@@ -385,10 +385,12 @@ fn list_drifts(
     let statuses = &request.stack_instance_resource_drift_statuses;
     let drifts = match instance.stack.clone() {
         Some(stack) => {
-            fold::unfold(stage, &stack);
             // The request names the account, and reads its stack without being one of its own.
             stage.cloudformation.remember_look(account);
-            drift::describe(stage, &stack, statuses, false)
+            drift::describe_folded(stage, &stack, statuses).unwrap_or_else(|| {
+                fold::unfold(stage, &stack);
+                drift::describe(stage, &stack, statuses, false)
+            })
         }
         None => Vec::new(),
     };

@@ -289,7 +289,7 @@ fn changes(
             Some(old) => {
                 // A reference to a resource that doesn't exist yet has no value, so it counts as a
                 // change.
-                let properties = scope.resolve(&declaration.properties).ok().flatten();
+                let properties = declaration.resolve(&scope).ok();
                 if properties.as_ref() != Some(&old.properties) {
                     found.push(change(
                         "Modify",

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::execute::{event, handler_reason, record};
 use super::fold::Folded;
@@ -187,9 +187,7 @@ fn step(
     if let Some(reason) = stage.cloudformation.planned_failures.remove(id) {
         return Err(reason);
     }
-    let properties = scope
-        .resolve(&declaration.properties)?
-        .unwrap_or_else(|| Value::Object(Map::new()));
+    let properties = declaration.resolve(scope)?;
     // The metadata is unused, but an unresolvable function in it is an error.
     scope.resolve(&declaration.metadata)?;
     let Some(mut location) = stage.stack(id).map(|stack| stack.location(logical_id)) else {

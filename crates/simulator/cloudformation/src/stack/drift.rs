@@ -6,25 +6,29 @@
 
 mod read_back;
 
+use std::borrow::Cow;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::Stage;
 use crate::resources::{ResourceError, Resources};
+use crate::template::evaluate::Scope;
+use crate::template::{PATTERN, RULE, with_documents};
 use crate::wire::scalar;
 use crate::wire::time::iso;
 
 pub use read_back::{DriftReading, Unreadable};
 
-use super::{Resource, Stack};
+use super::{Resource, Stack, look};
 
 /// Properties with free-form documents, where every difference counts.
 const DOCUMENTS: &[&str] = &[
     "AssumeRolePolicyDocument",
     "Content",
-    "EventPattern",
     "FilterPolicy",
     "KeyPolicy",
     "Policy",
@@ -48,7 +52,8 @@ pub(crate) struct Difference {
 pub(crate) struct ResourceDrift {
     /// `IN_SYNC`, `MODIFIED`, `DELETED`, `NOT_CHECKED` or `UNKNOWN`.
     pub(crate) status: &'static str,
-    /// `null`, like `actual`, if both equal the resource's recorded properties.
+    /// `null`, like `actual`, if the resource was as recorded, whatever was read: most are, and there
+    /// are many.
     pub(crate) expected: Value,
     pub(crate) actual: Value,
     pub(crate) differences: Vec<Difference>,
@@ -75,7 +80,9 @@ pub(crate) fn detect(stage: &mut Stage<'_>, id: &str) -> (&'static str, usize) {
     };
     let statuses: Vec<&'static str> = if stack.folded.is_some() {
         // A folded stack matched its template when folded, and can't have changed since.
-        misread(stage, stack).map(|_| "MODIFIED").collect()
+        let reading = &stage.cloudformation.drift_reading;
+        let misread = reading.misread(&stack.deployment.template);
+        vec!["MODIFIED"; misread.len()]
     } else {
         let found: Vec<(String, ResourceDrift)> = stack
             .resources
@@ -108,41 +115,28 @@ pub(crate) fn detect(stage: &mut Stage<'_>, id: &str) -> (&'static str, usize) {
     (status, drifted)
 }
 
-/// The logical ids of a stack's resources that read handlers misrepresent although they match the
-/// template.
-pub(super) fn misread<'a>(
-    stage: &'a Stage<'_>,
-    stack: &'a Stack,
-) -> impl Iterator<Item = &'a String> {
-    let reading = &stage.cloudformation.drift_reading;
-    let resources = stack.deployment.template.resources.iter();
-    resources
-        .filter(|(_, declared)| {
-            let mut read = declared.properties.clone();
-            reading.apply(&declared.kind, &declared.properties, &mut read);
-            read != declared.properties
-        })
-        .map(|(name, _)| name)
-}
-
 /// Compares resources of a stack that was checked while it was folded.
 pub(super) fn recall(stage: &mut Stage<'_>, id: &str, at: Timestamp) {
     let Some(stack) = stage.stack(id) else {
         return;
     };
     let reading = &stage.cloudformation.drift_reading;
-    let names: Vec<&String> = if reading.fails_at(&stack.account, &stack.region) {
-        stack.resources.keys().collect()
+    let resources = stack.resources.iter();
+    let found: Vec<(String, ResourceDrift)> = if reading.fails_at(&stack.account, &stack.region) {
+        resources
+            .map(|(name, resource)| (name.clone(), compare(stage, stack, name, resource, at)))
+            .collect()
     } else {
-        misread(stage, stack).collect()
+        let misread = reading.misread(&stack.deployment.template).iter();
+        misread
+            .filter_map(|name| {
+                let Resource {
+                    kind, properties, ..
+                } = stack.resources.get(name)?;
+                Some((name.clone(), misreading(stage, kind, properties, at)))
+            })
+            .collect()
     };
-    let found: Vec<(String, ResourceDrift)> = names
-        .into_iter()
-        .filter_map(|name| {
-            let resource = stack.resources.get(name)?;
-            Some((name.clone(), compare(stage, stack, name, resource, at)))
-        })
-        .collect();
     if let Some(stack) = stage.stack_mut(id) {
         for (name, drift) in found {
             if let Some(resource) = stack.resources.get_mut(&name) {
@@ -150,6 +144,37 @@ pub(super) fn recall(stage: &mut Stage<'_>, id: &str, at: Timestamp) {
             }
         }
     }
+}
+
+/// What drift detection sees of a resource that is as recorded.
+fn misreading(stage: &Stage<'_>, kind: &str, properties: &Value, at: Timestamp) -> ResourceDrift {
+    let (expected, actual) = as_read(stage, kind, properties);
+    let mut differences = Vec::new();
+    difference(&expected, &actual, "", false, &mut differences);
+    let status = if differences.is_empty() {
+        "IN_SYNC"
+    } else {
+        "MODIFIED"
+    };
+    ResourceDrift {
+        status,
+        expected: Value::Null,
+        actual: Value::Null,
+        differences,
+        at,
+    }
+}
+
+/// The properties of a resource that is as recorded, and what its read handler returns of them.
+fn as_read(stage: &Stage<'_>, kind: &str, properties: &Value) -> (Value, Value) {
+    let expected = stage
+        .services
+        .normalize(kind, properties)
+        .unwrap_or_else(|_| properties.clone());
+    let mut actual = expected.clone();
+    let reading = &stage.cloudformation.drift_reading;
+    reading.apply(kind, &expected, &mut actual);
+    (expected, actual)
 }
 
 /// Sends the event for a completed drift detection to the account's default bus.
@@ -277,8 +302,14 @@ fn difference(
                 if key.eq_ignore_ascii_case("KmsKeyId") {
                     continue;
                 }
+                if given.get(key) == Some(wanted) {
+                    continue;
+                }
                 let path = format!("{path}/{}", key.replace('~', "~0").replace('/', "~1"));
                 match given.get(key) {
+                    Some(given) if key == PATTERN => {
+                        difference(&document(wanted), &document(given), &path, true, found);
+                    }
                     Some(given) => {
                         let exact = exact || DOCUMENTS.contains(&key.as_str());
                         difference(wanted, given, &path, exact, found);
@@ -345,6 +376,15 @@ fn difference(
     }
 }
 
+/// A pattern, which is kept as its text.
+fn document(value: &Value) -> Cow<'_, Value> {
+    let parsed = value.as_str().map(serde_json::from_str::<Value>);
+    match parsed {
+        Some(Ok(document @ Value::Object(_))) => Cow::Owned(document),
+        _ => Cow::Borrowed(value),
+    }
+}
+
 fn equal(expected: &Value, actual: &Value, exact: bool) -> bool {
     let mut found = Vec::new();
     difference(expected, actual, "", exact, &mut found);
@@ -390,27 +430,9 @@ pub(crate) fn describe(
             if !statuses.is_empty() && !statuses.iter().any(|status| status == drift.status) {
                 return None;
             }
-            let differences: Vec<Value> = drift
-                .differences
-                .iter()
-                .map(|difference| {
-                    json!({
-                        "PropertyPath": difference.path,
-                        "ExpectedValue": difference.expected,
-                        "ActualValue": difference.actual,
-                        "DifferenceType": difference.kind,
-                    })
-                })
-                .collect();
-            let mut entry = json!({
-                "StackId": &*stack.id,
-                "LogicalResourceId": name,
-                "PhysicalResourceId": resource.physical_id,
-                "ResourceType": resource.kind,
-                "PropertyDifferences": differences,
-                "StackResourceDriftStatus": drift.status,
-                "Timestamp": iso(drift.at),
-            });
+            let found = (resource.kind.as_str(), resource.physical_id.as_str());
+            let differences = described(&drift.differences);
+            let mut entry = entry(stack, name, found, &differences, (drift.status, drift.at));
             if let ("UNKNOWN", Some(fields)) = (drift.status, entry.as_object_mut()) {
                 let reason = format!("The read handler of {} failed", resource.kind);
                 fields.insert("DriftStatusReason".to_owned(), reason.into());
@@ -419,21 +441,137 @@ pub(crate) fn describe(
                 detailed && !matches!(drift.status, "NOT_CHECKED" | "UNKNOWN"),
                 entry.as_object_mut(),
             ) {
-                let in_sync = drift.status == "IN_SYNC";
-                let shown = |value: &Value| match value {
-                    Value::Null if in_sync => resource.properties.to_string(),
-                    value => value.to_string(),
+                let (expected, actual) = match &drift.expected {
+                    Value::Null if drift.status == "IN_SYNC" => {
+                        (resource.properties.clone(), resource.properties.clone())
+                    }
+                    Value::Null => as_read(stage, &resource.kind, &resource.properties),
+                    expected => (expected.clone(), drift.actual.clone()),
                 };
-                let expected = shown(&drift.expected).into();
-                fields.insert("ExpectedProperties".to_owned(), expected);
-                if in_sync || !drift.actual.is_null() {
-                    let actual = shown(&drift.actual).into();
-                    fields.insert("ActualProperties".to_owned(), actual);
+                let expected = with_documents(&expected).to_string();
+                fields.insert("ExpectedProperties".to_owned(), expected.into());
+                if !actual.is_null() {
+                    let actual = with_documents(&actual).to_string();
+                    fields.insert("ActualProperties".to_owned(), actual.into());
                 }
             }
             Some(entry)
         })
         .collect()
+}
+
+/// A resource's drift in the API's format.
+fn entry(
+    stack: &Stack,
+    logical_id: &str,
+    (kind, physical_id): (&str, &str),
+    differences: &Value,
+    (status, at): (&str, Timestamp),
+) -> Value {
+    json!({
+        "StackId": &*stack.id,
+        "LogicalResourceId": logical_id,
+        "PhysicalResourceId": physical_id,
+        "ResourceType": kind,
+        "PropertyDifferences": differences,
+        "StackResourceDriftStatus": status,
+        "Timestamp": iso(at),
+    })
+}
+
+/// Differences in the API's format.
+fn described(differences: &[Difference]) -> Value {
+    let described = differences.iter().map(|difference| {
+        json!({
+            "PropertyPath": difference.path,
+            "ExpectedValue": difference.expected,
+            "ActualValue": difference.actual,
+            "DifferenceType": difference.kind,
+        })
+    });
+    described.collect()
+}
+
+/// [`describe`] without details for a folded stack, all of whose drift is misread. `None` if the
+/// stack must be unfolded to tell, as for resources in sync.
+pub(crate) fn describe_folded(
+    stage: &mut Stage<'_>,
+    id: &Arc<str>,
+    statuses: &[String],
+) -> Option<Vec<Value>> {
+    let stack = stage.stack(id).filter(|stack| stack.folded.is_some())?;
+    let reading = &stage.cloudformation.drift_reading;
+    let wanted = |status: &str| statuses.is_empty() || statuses.iter().any(|it| it == status);
+    if wanted("IN_SYNC") || reading.fails_at(&stack.account, &stack.region) {
+        return None;
+    }
+    let Some(at) = stack.drift_checked.filter(|_| wanted("MODIFIED")) else {
+        return Some(Vec::new());
+    };
+    let template = Arc::clone(&stack.deployment.template);
+    let misread = reading.misread(&template);
+    let is_rule = |name: &String| {
+        template
+            .resources
+            .get(name)
+            .is_some_and(|it| it.kind == RULE)
+    };
+    if !misread.iter().all(is_rule) {
+        return None;
+    }
+    look::show(stage, id);
+    let stack = stage.stack(id).filter(|stack| stack.folded.is_some())?;
+    let folded = stack.folded.as_ref()?;
+    let exports = BTreeMap::new();
+    let shown = stage.cloudformation.shown.get(id)?.iter();
+    let made = shown.map(|(name, it)| {
+        (
+            name.clone(),
+            (it.physical_id.clone(), it.attributes.clone()),
+        )
+    });
+    let scope = Scope {
+        template: &template,
+        parameters: &stack.deployment.parameters,
+        account: &stack.account,
+        region: &stack.region,
+        stack_name: &stack.name,
+        stack_id: id,
+        made: made.collect(),
+        exports: &exports,
+        imported: RefCell::default(),
+        produced: Cell::default(),
+    };
+    let mut entries = Vec::new();
+    // The forwarders of a template have the same target.
+    let mut last: Option<(&Value, Value)> = None;
+    for name in misread {
+        let declared = template.resources.get(name)?;
+        if let Some(condition) = &declared.condition
+            && !scope.condition(condition).ok()?
+        {
+            continue;
+        }
+        let targets = declared.properties.get("Targets")?;
+        let differences = match &last {
+            Some((same, differences)) if *same == targets => differences.clone(),
+            _ => {
+                let properties = json!({"Targets": scope.resolve(targets).ok()??});
+                let drift = misreading(stage, RULE, &properties, at);
+                described(&drift.differences)
+            }
+        };
+        if differences.as_array().is_some_and(|it| !it.is_empty()) {
+            let mut location = stack.location(name);
+            location.generation = folded.generations.get(name).copied().unwrap_or_default();
+            let physical_id = stage.services.generated_rule_name(&location);
+            let found = (RULE, physical_id.as_str());
+            let entry = entry(stack, name, found, &differences, ("MODIFIED", at));
+            entries.push(entry);
+        }
+        last = Some((targets, differences));
+    }
+    Some(entries)
 }
 
 #[cfg(test)]

@@ -16,12 +16,12 @@ use super::drift::{self, ResourceDrift};
 use super::{Deployment, OnFailure, Output, Pending, Resource, Stack, execute, look};
 use crate::Stage;
 use crate::resources::Resources;
-use crate::template::{Policy, Template};
+use crate::template::{Policy, RULE, Template};
 
 /// Resource types without state of their own while unused, each with the property that sets a fixed
 /// name, which could conflict with another stack.
 const FOLDABLE: &[(&str, &str)] = &[
-    ("AWS::Events::Rule", "Name"),
+    (RULE, "Name"),
     ("AWS::IAM::Role", "RoleName"),
     ("AWS::SQS::Queue", "QueueName"),
     ("AWS::SQS::QueueInlinePolicy", ""),
@@ -168,7 +168,7 @@ fn outputs(
         return Some(Vec::new());
     }
     let others = look::without_rules(template)?;
-    let outcome = make_some(stage, id, deployment, folded, &others);
+    let outcome = make_some(stage, id, deployment, folded, Some(&others));
     delete(stage, id, template, &outcome.resources);
     outcome.failure.is_none().then_some(outcome.outputs)
 }
@@ -214,7 +214,7 @@ fn rules_of(template: &Template) -> usize {
     template
         .resources
         .values()
-        .filter(|resource| resource.kind == "AWS::Events::Rule")
+        .filter(|resource| resource.kind == RULE)
         .count()
 }
 
@@ -325,17 +325,18 @@ pub fn unfold(stage: &mut Stage<'_>, id: &str) {
     }
 }
 
-/// Creates some of a stack's resources temporarily, without recording them in the stack.
+/// Creates a deployment's resources, all or some, temporarily and without recording them in the
+/// stack.
 pub(super) fn make_some(
     stage: &mut Stage<'_>,
     id: &str,
     deployment: &Deployment,
     folded: &Folded,
-    some: &BTreeSet<String>,
+    only: Option<&BTreeSet<String>>,
 ) -> Outcome {
     let stack = stage.stack_mut(id);
     let events = stack.map(|stack| std::mem::take(&mut stack.events));
-    let outcome = make_again(stage, id, deployment, folded, Some(some));
+    let outcome = make_again(stage, id, deployment, folded, only);
     if let Some(stack) = stage.stack_mut(id) {
         stack.events = events.unwrap_or_default();
     }

@@ -9,39 +9,46 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::Stack;
 use super::fold::{self, fold_away, unfold};
+use super::{Deployment, Stack};
 use crate::services::environment::Look;
 use crate::services::iam::{access_role, forget_access_role, keep_access_role};
-use crate::template::Template;
+use crate::template::{RULE, Template};
 use crate::{CloudFormation, Stage};
 
 /// The number of accounts that stay unfolded after read-only requests. A client that visits many in
 /// parallel returns to each of them a few times.
 const KEPT: usize = 64;
 
-const RULE: &str = "AWS::Events::Rule";
-
 impl Stage<'_> {
     /// Unfolds what a request can observe in an account.
     pub fn look(&mut self, account: &str, look: Look) {
+        self.look_in(account, None, look);
+    }
+
+    /// [`look`](Stage::look) for a request that can observe one Region only, if one is given. A
+    /// change may reach further.
+    pub fn look_in(&mut self, account: &str, region: Option<&str>, look: Look) {
         access_role(self.services, account);
         match look {
             Look::PastRules => {
-                let shown = &self.cloudformation.shown;
-                let hidden = |it: &Stack| it.folded.is_some() && !shown.contains_key(&it.id);
-                for id in stacks(self, account, hidden) {
+                for id in stacks(self, account, region, |stack| stack.folded.is_some()) {
                     show(self, &id);
                 }
             }
+            Look::RuleList => {
+                for id in stacks(self, account, region, |stack| stack.folded.is_some()) {
+                    list_rules(self, &id);
+                }
+            }
             Look::Anywhere => {
-                for id in stacks(self, account, |stack| stack.folded.is_some()) {
+                for id in stacks(self, account, region, |stack| stack.folded.is_some()) {
                     unfold(self, &id);
                 }
             }
             Look::ToChange => {
                 keep_access_role(self.services, account);
-                for id in stacks(self, account, |stack| !stack.looked_into) {
+                for id in stacks(self, account, None, |stack| !stack.looked_into) {
                     look_into(self, &id);
                 }
                 return;
@@ -79,14 +86,14 @@ impl Stage<'_> {
             let Some(account) = self.cloudformation.looked_at.pop_front() else {
                 return;
             };
-            for id in stacks(self, &account, |stack| stack.folded.is_some()) {
+            for id in stacks(self, &account, None, |stack| stack.folded.is_some()) {
                 hide(self, &id);
             }
             let only_read = |stack: &Stack| {
                 let only_read = stack.unfolded.is_some() && !stack.looked_into;
                 only_read && stack.folded.is_none() && stack.pending.is_none()
             };
-            for id in stacks(self, &account, only_read) {
+            for id in stacks(self, &account, None, only_read) {
                 fold_away(self, &id);
             }
             forget_access_role(self.services, &account);
@@ -106,8 +113,11 @@ impl CloudFormation {
     }
 }
 
-/// Recreates a folded stack's resources except rules.
-fn show(stage: &mut Stage<'_>, id: &Arc<str>) {
+/// Recreates a folded stack's resources except rules, unless they exist already.
+pub(super) fn show(stage: &mut Stage<'_>, id: &Arc<str>) {
+    if stage.cloudformation.shown.contains_key(id) {
+        return;
+    }
     let Some(stack) = stage.stack(id) else {
         return;
     };
@@ -119,7 +129,7 @@ fn show(stage: &mut Stage<'_>, id: &Arc<str>) {
         return unfold(stage, id);
     };
     // Outputs that depend on a rule fail here, but these requests don't show outputs.
-    let made = fold::make_some(stage, id, &deployment, &folded, &others);
+    let made = fold::make_some(stage, id, &deployment, &folded, Some(&others));
     let shown = &mut stage.cloudformation.shown;
     shown.insert(Arc::clone(id), made.resources);
 }
@@ -138,15 +148,50 @@ pub(super) fn without_rules(template: &Template) -> Option<BTreeSet<String>> {
         .collect()
 }
 
-/// Removes the resources that [`show`] recreated.
-pub(super) fn hide(stage: &mut Stage<'_>, id: &str) {
-    let Some(resources) = stage.cloudformation.shown.remove(id) else {
+/// Recreates a folded stack's rules without their targets, for which other resources would have to
+/// exist; unless they exist already.
+fn list_rules(stage: &mut Stage<'_>, id: &Arc<str>) {
+    if stage.cloudformation.listed.contains_key(id) {
+        return;
+    }
+    let Some(stack) = stage.stack(id) else {
         return;
     };
-    if let Some(stack) = stage.stack(id) {
-        let template = Arc::clone(&stack.deployment.template);
-        fold::delete(stage, id, &template, &resources);
+    let Some(folded) = stack.folded.clone() else {
+        return;
+    };
+    let rules = Deployment {
+        template: Arc::clone(stack.deployment.template.rule_list()),
+        ..stack.deployment.as_ref().clone()
+    };
+    let made = fold::make_some(stage, id, &rules, &folded, None);
+    let is_complete = made.failure.is_none();
+    stage
+        .cloudformation
+        .listed
+        .insert(Arc::clone(id), made.resources);
+    if !is_complete {
+        // A name or a pattern depends on another resource.
+        unfold(stage, id);
     }
+}
+
+/// Removes the resources that [`show`] and [`list_rules`] recreated.
+pub(super) fn hide(stage: &mut Stage<'_>, id: &str) {
+    let shown = stage.cloudformation.shown.remove(id);
+    let listed = stage.cloudformation.listed.remove(id);
+    let Some(stack) = stage
+        .stack(id)
+        .filter(|_| shown.is_some() || listed.is_some())
+    else {
+        return;
+    };
+    let template = Arc::clone(&stack.deployment.template);
+    let (account, region) = (Arc::clone(&stack.account), Arc::clone(&stack.region));
+    for resources in shown.iter().chain(&listed) {
+        fold::delete(stage, id, &template, resources);
+    }
+    stage.services.events.forget_default(&account, &region);
 }
 
 /// Unfolds a stack permanently, because it may be changed from now on.
@@ -157,9 +202,14 @@ pub(crate) fn look_into(stage: &mut Stage<'_>, id: &str) {
     }
 }
 
-/// Ids of an account's existing stacks that match.
-fn stacks(stage: &Stage<'_>, account: &str, matches: impl Fn(&Stack) -> bool) -> Vec<Arc<str>> {
-    let living = stage.cloudformation.stacks.living_in(account, None);
+/// Ids of an account's existing stacks that match, in one Region or all.
+fn stacks(
+    stage: &Stage<'_>,
+    account: &str,
+    region: Option<&str>,
+    matches: impl Fn(&Stack) -> bool,
+) -> Vec<Arc<str>> {
+    let living = stage.cloudformation.stacks.living_in(account, region);
     living
         .filter(|stack| matches(stack))
         .map(|stack| Arc::clone(&stack.id))

@@ -6,9 +6,11 @@ pub(crate) mod parameter;
 mod references;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
+use crate::template::evaluate::Scope;
 use crate::template::parameter::Parameter;
 use crate::template::references::{check, order};
 
@@ -80,6 +82,10 @@ const IAM_TYPES: &[(&str, &str)] = &[
     ("AWS::IAM::UserToGroupAddition", ""),
 ];
 
+pub(crate) const RULE: &str = "AWS::Events::Rule";
+/// The property of a rule that is kept as text.
+pub(crate) const PATTERN: &str = "EventPattern";
+
 /// `DeletionPolicy` or `UpdateReplacePolicy`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Policy {
@@ -93,7 +99,8 @@ pub(crate) enum Policy {
 #[derive(Debug, Clone)]
 pub(crate) struct Declaration {
     pub(crate) kind: String,
-    /// Unresolved, as written; an empty object if missing.
+    /// Unresolved, as written except for the constant patterns of rules, which are text; an empty
+    /// object if missing.
     pub(crate) properties: Value,
     pub(crate) condition: Option<String>,
     pub(crate) metadata: Value,
@@ -101,6 +108,50 @@ pub(crate) struct Declaration {
     pub(crate) update_replace_policy: Policy,
     /// Logical ids of its dependencies.
     pub(crate) needs: BTreeSet<String>,
+}
+
+impl Declaration {
+    /// The properties without functions, as a resource handler gets them.
+    pub(crate) fn resolve(&self, scope: &Scope<'_>) -> Result<Value, String> {
+        let resolved = scope.resolve(&self.properties)?;
+        let mut resolved = resolved.unwrap_or_else(|| Value::Object(Map::new()));
+        if self.kind == RULE {
+            compact(&mut resolved);
+        }
+        Ok(resolved)
+    }
+}
+
+/// Turns the pattern of an EventBridge rule into its text. A fleet has thousands of copies of each,
+/// and a text takes a fraction of a tree's memory and time.
+fn compact(properties: &mut Value) {
+    if let Some(pattern) = properties.get_mut(PATTERN)
+        && pattern.is_object()
+    {
+        *pattern = Value::String(pattern.to_string());
+    }
+}
+
+/// A resource's properties with the pattern of an EventBridge rule as a document again.
+pub(crate) fn with_documents(properties: &Value) -> Value {
+    let mut properties = properties.clone();
+    if let Some(pattern) = properties.get_mut(PATTERN)
+        && let Some(Ok(document)) = pattern.as_str().map(serde_json::from_str)
+    {
+        *pattern = document;
+    }
+    properties
+}
+
+/// Whether a value has no functions.
+fn is_constant(value: &Value) -> bool {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .all(|(key, value)| key != "Ref" && !key.starts_with("Fn::") && is_constant(value)),
+        Value::Array(items) => items.iter().all(is_constant),
+        _ => true,
+    }
 }
 
 /// A checked template.
@@ -114,6 +165,10 @@ pub(crate) struct Template {
     pub(crate) resources: BTreeMap<String, Declaration>,
     /// Logical ids, dependencies first.
     pub(crate) order: Vec<String>,
+    /// See [`Template::rule_list`].
+    rules: OnceLock<Arc<Template>>,
+    /// See [`Template::misread`].
+    misread: [OnceLock<Vec<String>>; 2],
 }
 
 impl Template {
@@ -185,7 +240,55 @@ impl Template {
             parameters,
             resources,
             order,
+            rules: OnceLock::new(),
+            misread: Default::default(),
         })
+    }
+
+    /// Only the EventBridge rules, without their targets: enough for a list of rules.
+    pub(crate) fn rule_list(&self) -> &Arc<Template> {
+        self.rules.get_or_init(|| {
+            let sections = ["Conditions", "Mappings"].into_iter();
+            let document: Map<String, Value> = sections
+                .filter_map(|name| Some((name.to_owned(), self.document.get(name)?.clone())))
+                .collect();
+            let rules = self.resources.iter().filter(|(_, it)| it.kind == RULE);
+            let resources: BTreeMap<String, Declaration> = rules
+                .map(|(name, rule)| {
+                    let mut rule = rule.clone();
+                    if let Some(properties) = rule.properties.as_object_mut() {
+                        properties.shift_remove("Targets");
+                    }
+                    rule.metadata = Value::Null;
+                    (name.clone(), rule)
+                })
+                .collect();
+            let order = self.order.iter();
+            Arc::new(Template {
+                body: String::new(),
+                document: Value::Object(document),
+                parameters: self.parameters.clone(),
+                order: order
+                    .filter(|it| resources.contains_key(*it))
+                    .cloned()
+                    .collect(),
+                resources,
+                rules: OnceLock::new(),
+                misread: Default::default(),
+            })
+        })
+    }
+
+    /// What drift detection misreads in every stack of the template, found once; the answer depends
+    /// on whether it reads the details of targets.
+    pub(crate) fn misread(
+        &self,
+        target_details: bool,
+        find: impl FnOnce() -> Vec<String>,
+    ) -> &[String] {
+        let [without, with] = &self.misread;
+        let known = if target_details { with } else { without };
+        known.get_or_init(find)
     }
 
     /// The top-level `Description`.
@@ -273,7 +376,7 @@ fn declaration(name: &str, value: &Value) -> Result<Declaration, String> {
     let kind = fields.get("Type").and_then(Value::as_str).ok_or_else(|| {
         format!("Template format error: [/Resources/{name}] Every Resources object must contain a Type member.")
     })?;
-    let properties = match fields.get("Properties") {
+    let mut properties = match fields.get("Properties") {
         None => Value::Object(Map::new()),
         Some(Value::Object(properties)) => Value::Object(properties.clone()),
         Some(_) => {
@@ -282,6 +385,9 @@ fn declaration(name: &str, value: &Value) -> Result<Declaration, String> {
             ));
         }
     };
+    if kind == RULE && properties.get(PATTERN).is_some_and(is_constant) {
+        compact(&mut properties);
+    }
     let condition = match fields.get("Condition") {
         None => None,
         Some(Value::String(condition)) => Some(condition.clone()),

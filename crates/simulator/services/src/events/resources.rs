@@ -8,7 +8,8 @@ use super::{Bus, bus_arn};
 use crate::Services;
 use crate::resources::shape::{self, Property, Shape, TAGS};
 use crate::resources::{
-    Change, Created, ResourceError, ResourceLocation, Type, created, gone, name_or_generated, text,
+    Change, Created, ResourceError, ResourceLocation, Type, created, generated, gone,
+    name_or_generated, text,
 };
 
 const DEAD_LETTERS: Shape = Shape::Object(&[Property::new("Arn", Shape::Text)]);
@@ -75,7 +76,7 @@ pub(crate) const TYPES: &[Type] = &[
             Property::new("Name", Shape::Text).fixed(),
             Property::new("EventBusName", Shape::Text).fixed(),
             Property::new("Description", Shape::Text),
-            Property::new("EventPattern", Shape::Document),
+            Property::new("EventPattern", Shape::Pattern),
             Property::new("ScheduleExpression", Shape::Text),
             Property::new(
                 "State",
@@ -257,13 +258,24 @@ fn parts(physical: &str) -> (&str, &str) {
     physical.split_once('|').unwrap_or(("default", physical))
 }
 
+/// Characters of a rule's name.
+const NAME_LIMIT: usize = 64;
+
+impl Services {
+    /// The name, and on the default bus also the physical id, that CloudFormation generates for a
+    /// rule.
+    pub fn generated_rule_name(&self, location: &ResourceLocation) -> String {
+        generated(self, location, NAME_LIMIT)
+    }
+}
+
 fn create_rule(
     services: &mut Services,
     location: &ResourceLocation,
     properties: &Map<String, Value>,
 ) -> Result<Created, ResourceError> {
     let reference = text(properties, "EventBusName").unwrap_or("default");
-    let name = name_or_generated(services, location, properties, "Name", 64);
+    let name = name_or_generated(services, location, properties, "Name", NAME_LIMIT);
     let bus = bus(services, location, reference)?;
     if bus.rules.contains_key(&name) {
         return Err(ResourceError::AlreadyExists(format!(

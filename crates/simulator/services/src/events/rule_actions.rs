@@ -113,8 +113,8 @@ pub(super) fn put_rule(request: PutRule, events: &mut Events, context: &mut Cont
     let mut properties = properties(&request);
     if let Some(text) = &request.event_pattern {
         parse_pattern(text)?;
-        let pattern = serde_json::from_str(text).unwrap_or_default();
-        properties.insert("EventPattern".to_owned(), pattern);
+        let pattern: Value = serde_json::from_str(text).unwrap_or_default();
+        properties.insert("EventPattern".to_owned(), pattern.to_string().into());
     }
     let bus = own_bus(events, caller, request.event_bus_name.as_deref())?;
     let old = bus.rules.get(&request.name);

@@ -1,5 +1,6 @@
 //! Allow lists: a resource type's properties, their types, and which are immutable.
 
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value};
 
 /// The type of a property's value.
@@ -13,6 +14,9 @@ pub(crate) enum Shape {
     Flag,
     /// A JSON document such as a policy: an object, or its text.
     Document,
+    /// An event pattern, kept as its text: a fleet has thousands of copies, and a text is copied and
+    /// compared in no time.
+    Pattern,
     List(&'static Shape),
     Object(&'static [Property]),
     /// A map of strings with arbitrary keys.
@@ -135,7 +139,9 @@ fn check(shape: &Shape, value: &Value, at: &str) -> Result<Value, String> {
             Ok(document @ Value::Object(_)) => Ok(document),
             _ => Err(mismatch(at, "JSONObject", value)),
         },
-        (Shape::Document, other) => Err(mismatch(at, "JSONObject", other)),
+        (Shape::Pattern, Value::Object(_)) => Ok(Value::String(value.to_string())),
+        (Shape::Pattern, Value::String(text)) if is_object(text) => Ok(value.clone()),
+        (Shape::Document | Shape::Pattern, other) => Err(mismatch(at, "JSONObject", other)),
         (Shape::List(items), Value::Array(list)) => list
             .iter()
             .enumerate()
@@ -156,6 +162,10 @@ fn check(shape: &Shape, value: &Value, at: &str) -> Result<Value, String> {
             .map(Value::Object),
         (Shape::Texts, other) => Err(mismatch(at, "JSONObject", other)),
     }
+}
+
+fn is_object(text: &str) -> bool {
+    text.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
 
 fn mismatch(at: &str, expected: &str, found: &Value) -> String {

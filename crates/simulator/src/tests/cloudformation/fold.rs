@@ -392,6 +392,70 @@ fn reading_queues_or_roles_does_not_unfold_rules() {
 }
 
 #[test]
+fn a_list_of_rules_leaves_stacks_folded_and_is_what_unfolding_shows() {
+    let mut lab = Lab::with_spokes(SPOKE);
+    let caller = crate::wire::api::Caller {
+        account: ACCOUNT.to_owned(),
+        region: "eu-central-1".to_owned(),
+        arn: format!("arn:aws:iam::{ACCOUNT}:root"),
+        role: None,
+        session_policy: None,
+    };
+    let ask = |lab: &mut Lab, action: &str, input: Value| {
+        lab.world.call(&caller, "events", action, &input).unwrap()
+    };
+    let listed = ask(&mut lab, "ListRules", json!({}));
+    assert_eq!(lab.folded(), 10);
+    assert_eq!(ask(&mut lab, "ListRules", json!({})), listed);
+    let name = listed["Rules"][0]["Name"].clone();
+    assert_eq!(
+        listed["Rules"][0]["EventPattern"],
+        r#"{"source":["aws.ec2"]}"#
+    );
+    // Only the Region of the request is unfolded, and the rule has its targets.
+    let targets = ask(&mut lab, "ListTargetsByRule", json!({"Rule": name}));
+    assert_eq!(targets["Targets"].as_array().unwrap().len(), 1);
+    assert_eq!(lab.folded(), 9);
+    assert_eq!(ask(&mut lab, "ListRules", json!({})), listed);
+    // Nothing is left of it in a stack that is updated meanwhile.
+    let mut lab = Lab::with_spokes(SPOKE);
+    ask(&mut lab, "ListRules", json!({}));
+    lab.update_spokes(&SPOKE.replace("600", "700"));
+    assert_eq!(lab.folded(), 10);
+    assert_eq!(lab.world.services.events.buses.len(), 0);
+    assert_eq!(ask(&mut lab, "ListRules", json!({})), listed);
+}
+
+#[test]
+fn the_drift_of_a_folded_stack_is_what_unfolding_shows() {
+    let template = SPOKE.replace(
+        "Arn: !GetAtt Queue.Arn",
+        "Arn: !GetAtt Queue.Arn, RetryPolicy: {MaximumRetryAttempts: 3}",
+    );
+    let mut lab = Lab::with_spokes(&template);
+    let operation = lab.begin(
+        "DetectStackSetDrift",
+        &json!({"OperationPreferences": fast()}),
+    );
+    lab.wait(60.0);
+    let ask = |lab: &mut Lab, statuses: Value| {
+        let input = json!({
+            "StackSetName": "s", "OperationId": operation,
+            "StackInstanceAccount": ACCOUNT, "StackInstanceRegion": "eu-central-1",
+            "StackInstanceResourceDriftStatuses": statuses,
+        });
+        lab.ok("ListStackInstanceResourceDrifts", &input)["Summaries"].clone()
+    };
+    let of_folded = ask(&mut lab, json!(["MODIFIED", "DELETED"]));
+    assert_eq!(lab.folded(), 10);
+    assert_eq!(of_folded.as_array().unwrap().len(), 1, "{of_folded}");
+    let all = ask(&mut lab, json!([]));
+    assert_eq!(lab.folded(), 9);
+    assert_eq!(all.as_array().unwrap().len(), 4);
+    assert_eq!(ask(&mut lab, json!(["MODIFIED", "DELETED"])), of_folded);
+}
+
+#[test]
 fn outputs_of_folded_stacks_contain_their_own_names() {
     let queue = format!("{SPOKE}Outputs:\n  Name: {{Value: !Ref Queue}}\n");
     let rule = format!("{queue}  Rule: {{Value: !Ref Rule}}\n");

@@ -26,7 +26,7 @@ fn editing_a_rule_through_the_api_shows_in_its_live_properties() {
     )
     .unwrap()
     .unwrap();
-    assert_eq!(live["EventPattern"], json!({"source": ["aws.signin"]}));
+    assert_eq!(live["EventPattern"], r#"{"source":["aws.signin"]}"#);
     assert_eq!(
         live["Targets"][0]["Id"], "alerts",
         "PutRule keeps the targets"

@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::template::Template;
+
 /// What drift detection can read, for defects that AWS has or hasn't fixed in a Region.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -43,6 +45,20 @@ impl DriftReading {
     pub(super) fn fails_at(&self, account: &str, region: &str) -> bool {
         let mut all = self.unreadable.iter();
         all.any(|it| it.account == account && it.region == region)
+    }
+
+    /// The logical ids of a template's resources that read handlers misrepresent although they are as
+    /// the template says.
+    pub(super) fn misread<'t>(&self, template: &'t Template) -> &'t [String] {
+        template.misread(self.target_details, || {
+            let resources = template.resources.iter();
+            let misread = resources.filter(|(_, declared)| {
+                let mut read = declared.properties.clone();
+                self.apply(&declared.kind, &declared.properties, &mut read);
+                read != declared.properties
+            });
+            misread.map(|(name, _)| name.clone()).collect()
+        })
     }
 
     /// Replaces the live properties by what the type's read handler returns.
