@@ -79,7 +79,7 @@ pub(super) async fn diagnose(
         Err(error) => (BTreeMap::new(), Some(error)),
     };
     let first = missing.iter().filter_map(|(index, _)| visits.get(*index));
-    let since = first.map(|visit| visit.at).min();
+    let since = first.map(|visit| visit.counted_from).min();
     let judge = Judge {
         cloud,
         plan,
@@ -180,7 +180,7 @@ impl<C: Cloud> Judge<'_, C> {
             return (Lost::Somewhere, "the forwarder is unknown".to_owned());
         };
         let location = &visit.proof.location;
-        let spoke = RuleCounts::read(self.cloud, location, None, rule, visit.at).await;
+        let spoke = RuleCounts::read(self.cloud, location, None, rule, visit.counted_from).await;
         match (&spoke, &self.counts) {
             (Ok(spoke), Ok(hub)) => {
                 let words = format!(

@@ -20,6 +20,8 @@ pub(super) struct Visit {
     pub(super) sent: bool,
     /// When the last canary was sent.
     pub(super) at: SystemTime,
+    /// Just before the first canary was sent.
+    pub(super) counted_from: SystemTime,
     /// Names of the canaries' forwarders.
     pub(super) forwarders: BTreeMap<CanaryKind, String>,
     /// The kinds of canaries whose forwarder is broken, as read.
@@ -48,6 +50,7 @@ pub(super) async fn visit_account(
             proof: LocationProof::new(location),
             sent: false,
             at: cloud.now(),
+            counted_from: cloud.now(),
             forwarders: BTreeMap::new(),
             broken_forwarders: BTreeMap::new(),
             kinds: Vec::new(),
@@ -88,6 +91,8 @@ impl Visit {
         self.proof.broken = found.broken;
         self.forwarders = found.canaries;
         self.broken_forwarders = found.broken_canaries;
+        // Not the time of the last canary: metrics count by the minute, which may change in between.
+        self.counted_from = cloud.now();
         for kind in plan.kinds {
             let nonce = plan.nonces.of(*kind, location);
             match kind {
