@@ -88,7 +88,8 @@ fn tests() -> Result<()> {
     tests
 }
 
-fn test() -> Result<Command> {
+/// `cargo test` of the workspace, with what [`build`] has compiled.
+pub(crate) fn test() -> Result<Command> {
     let mut cargo = linting_cargo()?;
     cargo.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
     Ok(cargo)

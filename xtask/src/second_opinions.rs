@@ -1,11 +1,11 @@
-//! `cargo xtask ci --second-opinions`: slower checks by third parties, with their setup. They take
-//! less than 20 minutes on two idle cores.
+//! `cargo xtask ci --second-opinions`: slower checks, most by third parties, with their setup. They
+//! take less than 20 minutes on two idle cores.
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::{shell, steps, third_parties};
+use crate::{ci, shell, steps, third_parties};
 
 /// Installs the tools that these checks need.
 pub(crate) fn set_up() -> Result<()> {
@@ -19,6 +19,7 @@ pub(crate) fn run() -> ExitCode {
         ("dependency policy", &mut dependency_policy),
         ("docs", &mut docs),
         ("third parties: conformance", &mut conformance),
+        ("single faults", &mut single_faults),
     ])
 }
 
@@ -42,9 +43,23 @@ fn docs() -> Result<()> {
 /// line about what it has looked at.
 fn conformance() -> Result<()> {
     shell::run(
-        shell::cargo()
-            .args(["test", "--package", "tests", "--test", "conformance"])
-            .args(["--locked", "--", "--ignored", "--show-output"])
+        ci::test()?
+            .args(["--test", "conformance", "--", "--ignored", "--show-output"])
             .env("GIZMOS_THIRD_PARTIES", shell::target()),
     )
+}
+
+/// Plants every single fault in a deployed chain; `cargo xtask ci` plants some of them.
+fn single_faults() -> Result<()> {
+    const TEST: &str = "single_fault::every_single_fault_is_noticed";
+    let arguments = [
+        "--test",
+        "system",
+        "--",
+        "--ignored",
+        "--show-output",
+        "--exact",
+        TEST,
+    ];
+    shell::run(ci::test()?.args(arguments))
 }

@@ -48,6 +48,24 @@ impl io::Write for Rendered {
     }
 }
 
+/// Where a tag ends, which isn't inside a string.
+fn end_of_tag(tag: &str, close: &str) -> usize {
+    let mut quote = None;
+    let mut escaped = false;
+    for (index, c) in tag.char_indices() {
+        match quote {
+            _ if escaped => escaped = false,
+            Some(_) if c == '\\' => escaped = true,
+            Some(open) if c == open => quote = None,
+            Some(_) => {}
+            None if matches!(c, '"' | '\'') => quote = Some(c),
+            None if tag.get(index..).is_some_and(|rest| rest.starts_with(close)) => return index,
+            None => {}
+        }
+    }
+    tag.len()
+}
+
 /// The first statement or operator that a template may not use.
 fn construct(file: &Arc<SourceFile>) -> Option<Diagnostic> {
     let text = file.text.as_str();
@@ -55,9 +73,7 @@ fn construct(file: &Arc<SourceFile>) -> Option<Diagnostic> {
     tags.find_map(|(start, open)| {
         let close = if open == "{%" { "%}" } else { "}}" };
         let tag = text.get(start + 2..)?;
-        let tag = tag
-            .find(close)
-            .map_or(tag, |end| tag.get(..end).unwrap_or(tag));
+        let tag = tag.get(..end_of_tag(tag, close)).unwrap_or(tag);
         let inner = tag.trim_matches(['-', '+']);
         let word = inner.split_whitespace().next().unwrap_or_default();
         let problem = if open == "{%" && !STATEMENTS.contains(&word) {
@@ -314,6 +330,16 @@ mod tests {
                 "`macro`",
             ),
             ("{{ ten ~ ten }}".to_owned(), "template::construct", "`~`"),
+            (
+                r#"{{ "}}" ~ ten }}"#.to_owned(),
+                "template::construct",
+                "`~`",
+            ),
+            (
+                r#"{{ "\"}}" ~ ten }}"#.to_owned(),
+                "template::construct",
+                "`~`",
+            ),
             (
                 "{% for x in ten * 9 %}{% endfor %}".to_owned(),
                 "template::construct",
