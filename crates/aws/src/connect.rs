@@ -1,6 +1,7 @@
 //! Credentials, Regions and SDK clients.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -13,6 +14,7 @@ use aws_sdk_cloudformation::config::{
 };
 use deployer::ports::{CloudError, Identity, Location, Organizations, Pause};
 use futures::FutureExt;
+use lru::LruCache;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
@@ -21,7 +23,6 @@ use crate::clock::Clock;
 use crate::error::cloud_error;
 use crate::http;
 use crate::pace::{Pace, Watch};
-use crate::recent::Recent;
 use crate::retry::QuotaIsFinal;
 
 /// Attempts per call in standard mode. Adaptive mode waits about twenty seconds per throttled call.
@@ -38,10 +39,10 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Cached sessions of the access role. Caching all of them would take too much memory when ten
 /// thousand accounts are checked.
-const SESSIONS: usize = 256;
+const SESSIONS: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// Cached patterns of rules: more than a fleet has, and few enough to be found fast.
-const PATTERNS: usize = 1_024;
+const PATTERNS: NonZeroUsize = NonZeroUsize::new(1_024).unwrap();
 
 /// A session is renewed when it expires within this time.
 const SESSION_MARGIN: Duration = Duration::from_mins(5);
@@ -184,9 +185,9 @@ pub struct Aws {
     requests: Arc<AtomicU64>,
     identity: Arc<OnceCell<Identity>>,
     /// The most recent sessions of the access role, by account.
-    sessions: Arc<Mutex<Recent<SharedSession>>>,
+    sessions: Arc<Mutex<LruCache<String, SharedSession>>>,
     /// The most recent patterns of listed rules, by their text.
-    patterns: Arc<Mutex<Recent<Arc<Value>>>>,
+    patterns: Arc<Mutex<LruCache<String, Arc<Value>>>>,
     /// Whether a member's Regions must be asked for in the member.
     asks_members: Arc<AtomicBool>,
 }
@@ -263,8 +264,8 @@ impl Aws {
             clock,
             requests,
             identity: Arc::new(OnceCell::new()),
-            sessions: Arc::new(Mutex::new(Recent::new(SESSIONS))),
-            patterns: Arc::new(Mutex::new(Recent::new(PATTERNS))),
+            sessions: Arc::new(Mutex::new(LruCache::new(SESSIONS))),
+            patterns: Arc::new(Mutex::new(LruCache::new(PATTERNS))),
             asks_members: Arc::new(AtomicBool::new(false)),
         }
     }
@@ -392,16 +393,15 @@ impl Aws {
     fn shared_session(&self, account: &str) -> SharedSession {
         // Accounts are processed one after the other, so evicted sessions are rarely needed again.
         let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.get(account, SharedSession::default)
+        Arc::clone(sessions.get_or_insert_ref(account, SharedSession::default))
     }
 
     /// The document of an event pattern; `null` if it is none. A fleet has the same few patterns in
     /// every account and Region, so they are parsed once and kept once.
     pub(crate) fn pattern(&self, text: &str) -> Arc<Value> {
         let mut patterns = self.patterns.lock().unwrap_or_else(PoisonError::into_inner);
-        patterns.get(text, || {
-            Arc::new(serde_json::from_str(text).unwrap_or_default())
-        })
+        let parse = || Arc::new(serde_json::from_str(text).unwrap_or_default());
+        Arc::clone(patterns.get_or_insert_ref(text, parse))
     }
 
     async fn assume_access_role(&self, location: &Location) -> Result<Session, CloudError> {
@@ -504,5 +504,27 @@ impl Pause for Aws {
 
     fn now(&self) -> SystemTime {
         self.clock.now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_newest_sessions_are_kept_whatever_their_accounts() {
+        let mut options = Options::new("eu-central-1");
+        options.credentials = Some(Credentials {
+            access_key_id: "111122223333".to_owned(),
+            secret_access_key: "simulated".to_owned(),
+        });
+        let aws = Aws::connect(options).await;
+        // Each id comes before all others in the order of ids.
+        let session = |number: usize| aws.shared_session(&format!("{:012}", 9_999 - number));
+        for number in 1..2 * SESSIONS.get() {
+            let before = session(number - 1);
+            session(number);
+            assert!(Arc::ptr_eq(&before, &session(number - 1)), "{number}");
+        }
     }
 }

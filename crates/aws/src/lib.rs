@@ -33,7 +33,6 @@ mod organizations;
 mod pace;
 mod parameters;
 mod queues;
-mod recent;
 mod retry;
 mod stack_sets;
 mod stacks;
