@@ -116,7 +116,7 @@ fn bundle(retention: u32) -> Bundle {
         }],
     };
     for set in &mut bundle.stack_sets {
-        set.tags = compiler::tags(&bundle.organization, set.part);
+        set.tags = compiler::stack_set_tags(&bundle.organization, set.part);
     }
     bundle
 }

@@ -72,7 +72,7 @@ impl Differences<'_> {
     }
 
     fn is_ours(&self, source: &Source) -> bool {
-        let wanted = compiler::tags(&self.bundle.organization, Part::Trail);
+        let wanted = compiler::stack_set_tags(&self.bundle.organization, Part::Trail);
         let found = source.tags();
         let mut keys = [OWNERSHIP_TAG.0, ORGANIZATION_TAG, INSTALLATION_TAG].into_iter();
         keys.all(|key| found.get(key) == wanted.get(key))

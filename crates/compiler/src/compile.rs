@@ -650,7 +650,7 @@ impl<'c> Compiler<'c> {
             capabilities: capabilities(&rendered.template),
             template: rendered.text,
             parameters: parameters.into_iter().collect(),
-            tags: crate::tags(self.organization, part),
+            tags: crate::stack_set_tags(self.organization, part),
             targets,
             depends_on: depends_on.map(|set| set.name.clone()).collect(),
             auto_deployment: false,

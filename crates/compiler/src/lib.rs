@@ -58,7 +58,7 @@ pub use deployed::as_deployed;
 pub use forward::{ANY, OTHER};
 pub use limits::{RULES_WITH_WILDCARD, Size, rules_with_wildcard, sizes};
 pub use ownership::{
-    FORMAT, FORMAT_TAG, INSTALLATION_TAG, ORGANIZATION_TAG, OWNERSHIP_TAG, PART_TAG, tags,
+    FORMAT, FORMAT_TAG, INSTALLATION_TAG, ORGANIZATION_TAG, OWNERSHIP_TAG, PART_TAG, stack_set_tags,
 };
 pub use placement::{Item, Placement, carried, forwarders, split_part, stack_set_part};
 pub use templates::Templates;

@@ -25,7 +25,7 @@ pub const FORMAT_TAG: &str = "gizmos:format";
 pub const FORMAT: u32 = 2;
 
 /// The tags of a stack set and its stacks.
-pub fn tags(organization: &Organization, part: Part) -> BTreeMap<String, String> {
+pub fn stack_set_tags(organization: &Organization, part: Part) -> BTreeMap<String, String> {
     [
         (OWNERSHIP_TAG.0, OWNERSHIP_TAG.1),
         (PART_TAG, part.name()),

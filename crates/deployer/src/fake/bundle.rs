@@ -6,7 +6,7 @@ use compiler::organization::{
     Accounts, Forward, Organization, Protocol, Publish, RegionSource, Subscription, TargetScope,
     Topic, Topology, Trail, Wave,
 };
-use compiler::{AccountFilter, Bundle, Members, Part, StackSet, Targets, tags};
+use compiler::{AccountFilter, Bundle, Members, Part, StackSet, Targets, stack_set_tags};
 use serde_json::{Value, json};
 
 use super::{ARCHIVE, HOME, HUB, MANAGEMENT};
@@ -161,7 +161,7 @@ pub(crate) fn bundle() -> Bundle {
         ),
     ];
     for set in &mut stack_sets {
-        set.tags = tags(&organization, set.part);
+        set.tags = stack_set_tags(&organization, set.part);
     }
     Bundle {
         organization,
