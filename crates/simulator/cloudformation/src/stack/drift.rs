@@ -149,13 +149,7 @@ pub(super) fn recall(stage: &mut Stage<'_>, id: &str, at: Timestamp) {
 /// What drift detection sees of a resource that is as recorded.
 fn misreading(stage: &Stage<'_>, kind: &str, properties: &Value, at: Timestamp) -> ResourceDrift {
     let (expected, actual) = as_read(stage, kind, properties);
-    let mut differences = Vec::new();
-    difference(&expected, &actual, "", false, &mut differences);
-    let status = if differences.is_empty() {
-        "IN_SYNC"
-    } else {
-        "MODIFIED"
-    };
+    let (status, differences) = compared(&expected, &actual);
     ResourceDrift {
         status,
         expected: Value::Null,
@@ -275,16 +269,22 @@ fn compare(
         Err(_) => drift("NOT_CHECKED", Value::Null, Vec::new()),
         Ok(Some(mut actual)) => {
             reading.apply(kind, &expected, &mut actual);
-            let mut differences = Vec::new();
-            difference(&expected, &actual, "", false, &mut differences);
-            let status = if differences.is_empty() {
-                "IN_SYNC"
-            } else {
-                "MODIFIED"
-            };
+            let (status, differences) = compared(&expected, &actual);
             drift(status, actual, differences)
         }
     }
+}
+
+/// The drift status of a resource that could be read, with its differences.
+fn compared(expected: &Value, actual: &Value) -> (&'static str, Vec<Difference>) {
+    let mut differences = Vec::new();
+    difference(expected, actual, "", false, &mut differences);
+    let status = if differences.is_empty() {
+        "IN_SYNC"
+    } else {
+        "MODIFIED"
+    };
+    (status, differences)
 }
 
 /// Collects the differences of `actual` from `expected`. `exact` includes properties that
