@@ -9,9 +9,9 @@ use crate::connection::{Connection, session_policies};
 use crate::exit::Exit;
 use crate::invocation::{Compiled, Invocation};
 
-/// Connects for a command and runs `work` with a project whose Regions are resolved: to `pinned`, the Regions of a
-/// saved plan, or to those that are enabled now. Ends the command before anything is changed if they
-/// can't be resolved; `consequence` tells the user what was not done.
+/// Connects for a command and runs `work` with a project whose Regions are resolved: to `pinned`, the
+/// Regions of a saved plan, or to those that are enabled now. Ends the command before anything is
+/// changed if they can't be resolved; `consequence` tells the user what was not done.
 pub(crate) async fn with_regions(
     invocation: &Invocation<'_>,
     target: &Target,
