@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use eventbridge_pattern::{Event, Pattern};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::fields;
 
@@ -69,6 +69,24 @@ pub fn variants(event: &Value, pattern: &Pattern) -> Vec<Hostile> {
     }
     found.extend(long(event, &tested, &leaves));
     found
+}
+
+/// The event as CloudTrail records it if the parameters of the request have more than 100 KB: it
+/// leaves them out. `None` if it has no parameters.
+///
+/// Whoever makes a call can choose that, so a rule that looks into parameters needs another one
+/// beside it
+/// (<https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-event-reference-record-contents.html>).
+pub fn without_parameters(event: &Value) -> Option<Value> {
+    let mut event = event.clone();
+    let parameters = event.pointer_mut("/detail/requestParameters")?;
+    if !parameters.is_object() {
+        return None;
+    }
+    *parameters = json!({
+        "omitted": true, "originalSize": 102_442, "reason": "requestParameters too large",
+    });
+    Some(event)
 }
 
 /// A pattern with the paths of the fields it tests. Text in any other field can't change whether

@@ -17,7 +17,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-use eventbridge_pattern::union::{Packed, pack};
+use eventbridge_pattern::union::{Packed, pack, single};
 use eventbridge_pattern::{Event, Pattern};
 use rules::Rule;
 use serde_json::{Map, Value, json};
@@ -74,7 +74,8 @@ impl Unions {
         let texts: Vec<&str> = patterns.iter().map(Pattern::text).collect();
         let key = texts.join("\n");
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.entry(key).or_insert_with(|| union(patterns)).clone()
+        let union = || single(&patterns.iter().collect::<Vec<_>>(), LONGEST);
+        known.entry(key).or_insert_with(union).clone()
     }
 }
 
@@ -351,6 +352,10 @@ impl Group<'_, '_> {
 
     /// As many forwarders as it takes.
     fn forwarders(&self, diagnostics: &mut Vec<Diagnostic>) -> Vec<Forwarder> {
+        // Patterns may fit together although some of them don't: what all have is written once.
+        if let Some(fitting) = self.fitting() {
+            return fitting;
+        }
         let groups = groups(&self.members);
         let mut forwarders = Vec::new();
         for read_only in [false, true] {
@@ -711,12 +716,4 @@ fn widened<'g, 'r: 'g>(
         patterns,
         union,
     })
-}
-
-/// The union as a single pattern, if it fits.
-fn union(patterns: &[Pattern]) -> Option<Pattern> {
-    let patterns: Vec<&Pattern> = patterns.iter().collect();
-    let mut packed = pack(&patterns, LONGEST).ok()?;
-    let only = packed.pop()?;
-    packed.is_empty().then_some(only.pattern)
 }

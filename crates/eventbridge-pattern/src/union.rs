@@ -70,38 +70,7 @@ pub fn pack(patterns: &[&Pattern], max_chars: usize) -> Result<Vec<Packed>, Unio
         characters: max_chars,
         ..Limits::default()
     };
-    let mut atoms: BTreeMap<CanonicalAlternative, BTreeSet<usize>> = BTreeMap::new();
-    let mut whole: BTreeMap<String, (Pattern, BTreeSet<usize>)> = BTreeMap::new();
-    for (index, pattern) in patterns.iter().enumerate() {
-        let parts = CanonicalAlternative::all_of(pattern);
-        let length = pattern.text().chars().count();
-        let apart = parts.len() <= MAX_ALTERNATIVES
-            && !parts.iter().any(CanonicalAlternative::is_opaque)
-            && agree_on_meaning(&parts)
-            && (parts.len() == 1
-                || parts
-                    .iter()
-                    .all(|part| assemble(&BTreeSet::from([part.clone()]), &limits).is_some()))
-            && assemble(&merge(&parts), &limits)
-                .is_some_and(|alone| alone.text().chars().count() <= length || parts.len() == 1);
-        if apart {
-            for part in parts {
-                atoms.entry(part).or_default().insert(index);
-            }
-        } else if length > max_chars {
-            return Err(UnionError::TooLong {
-                index,
-                characters: length,
-                limit: max_chars,
-            });
-        } else {
-            let known = whole
-                .entry(pattern.text().to_owned())
-                .or_insert_with(|| ((*pattern).clone(), BTreeSet::new()));
-            known.1.insert(index);
-        }
-    }
-    absorb(&mut atoms);
+    let Parts { atoms, whole } = Parts::of(patterns, &limits)?;
     let mut bins: Vec<Bin> = Vec::new();
     for (atom, members) in atoms {
         // The bin that grows least, so that what is alike comes together.
@@ -141,6 +110,79 @@ pub fn pack(patterns: &[&Pattern], max_chars: usize) -> Result<Vec<Packed>, Unio
         .collect();
     packed.sort_by(|a, b| a.pattern.text().cmp(b.pattern.text()));
     Ok(packed)
+}
+
+/// The exact union of `patterns` as one pattern of at most `max_chars` characters, if they fit
+/// together. It takes less time than [`pack`], and finds unions that are too long only halfway.
+pub fn single(patterns: &[&Pattern], max_chars: usize) -> Option<Pattern> {
+    let limits = Limits {
+        characters: max_chars,
+        ..Limits::default()
+    };
+    let Parts { atoms, whole } = Parts::of(patterns, &limits).ok()?;
+    let mut whole = whole.into_values();
+    match (atoms.is_empty(), whole.next(), whole.next()) {
+        (true, Some((only, _)), None) => Some(only),
+        (false, None, None) => together(atoms.keys(), &limits),
+        _ => None,
+    }
+}
+
+/// The alternatives as one pattern, if the service takes it.
+fn together<'a>(
+    atoms: impl Iterator<Item = &'a CanonicalAlternative>,
+    limits: &Limits,
+) -> Option<Pattern> {
+    let parts = merge(atoms);
+    agree_on_meaning(&parts)
+        .then(|| assemble(&parts, limits))
+        .flatten()
+}
+
+/// What a union consists of, each part with the inputs it serves.
+struct Parts {
+    atoms: BTreeMap<CanonicalAlternative, BTreeSet<usize>>,
+    /// Patterns that can't be taken apart, by text.
+    whole: BTreeMap<String, (Pattern, BTreeSet<usize>)>,
+}
+
+impl Parts {
+    fn of(patterns: &[&Pattern], limits: &Limits) -> Result<Parts, UnionError> {
+        let mut atoms: BTreeMap<CanonicalAlternative, BTreeSet<usize>> = BTreeMap::new();
+        let mut whole: BTreeMap<String, (Pattern, BTreeSet<usize>)> = BTreeMap::new();
+        for (index, pattern) in patterns.iter().enumerate() {
+            let parts = CanonicalAlternative::all_of(pattern);
+            let length = pattern.text().chars().count();
+            let apart = parts.len() <= MAX_ALTERNATIVES
+                && !parts.iter().any(CanonicalAlternative::is_opaque)
+                && agree_on_meaning(&parts)
+                && (parts.len() == 1
+                    || parts
+                        .iter()
+                        .all(|part| assemble(&BTreeSet::from([part.clone()]), limits).is_some()))
+                && assemble(&merge(parts.iter()), limits).is_some_and(|alone| {
+                    alone.text().chars().count() <= length || parts.len() == 1
+                });
+            if apart {
+                for part in parts {
+                    atoms.entry(part).or_default().insert(index);
+                }
+            } else if length > limits.characters {
+                return Err(UnionError::TooLong {
+                    index,
+                    characters: length,
+                    limit: limits.characters,
+                });
+            } else {
+                let known = whole
+                    .entry(pattern.text().to_owned())
+                    .or_insert_with(|| ((*pattern).clone(), BTreeSet::new()));
+                known.1.insert(index);
+            }
+        }
+        absorb(&mut atoms);
+        Ok(Parts { atoms, whole })
+    }
 }
 
 /// A result under construction.
@@ -212,7 +254,9 @@ fn assemble(parts: &BTreeSet<CanonicalAlternative>, limits: &Limits) -> Option<P
 }
 
 /// Joins alternatives that differ in the list of one field, until none do.
-fn merge(parts: &BTreeSet<CanonicalAlternative>) -> BTreeSet<CanonicalAlternative> {
+fn merge<'a>(
+    parts: impl Iterator<Item = &'a CanonicalAlternative>,
+) -> BTreeSet<CanonicalAlternative> {
     let mut merged = BTreeSet::new();
     for part in parts {
         add_merged(&mut merged, part.clone());
@@ -310,63 +354,136 @@ fn steps(path: &str, inside_or: bool) -> Vec<String> {
 
 /// The text of a pattern with exactly these alternatives, if there is one.
 fn write(parts: &BTreeSet<CanonicalAlternative>) -> Option<String> {
-    let first = parts.first()?;
-    let common: BTreeSet<&str> = first
-        .paths()
-        .filter(|path| parts.iter().all(|part| part.list(path) == first.list(path)))
-        .collect();
+    let alternatives = parts.iter().map(|part| {
+        let fields = part.paths().map(|path| Some((path, part.list(path)?)));
+        fields.collect()
+    });
     let mut root = Tree::default();
-    for path in &common {
-        root.add(&steps(path, false), Member::List(first.list(path)?))?;
-    }
-    if parts.len() > 1 {
-        // The `$or` goes as deep as all of its fields allow, which saves repeating the way there.
-        let different = || {
-            parts
-                .iter()
-                .flat_map(|part| part.paths().filter(|path| !common.contains(path)))
-        };
-        let mut depth: Vec<String> = steps(different().next()?, false);
-        depth.pop();
-        for path in different() {
-            let agreeing = depth
-                .iter()
-                .zip(path.split('.'))
-                .take_while(|(a, b)| a == b)
-                .count();
-            depth.truncate(agreeing.min(path.matches('.').count()));
-        }
-        // A reserved name is only accepted joined to the step before it.
-        while !depth.is_empty() {
-            let hidden = |path: &str| {
-                path.split('.')
-                    .nth(depth.len())
-                    .is_some_and(is_reserved_in_or)
-            };
-            if !different().any(hidden) {
-                break;
-            }
-            depth.pop();
-        }
-        let skipped = depth.iter().map(|step| step.len() + 1).sum();
-        let mut branches = Vec::new();
-        for part in parts {
-            let mut branch = Tree::default();
-            for path in part.paths().filter(|path| !common.contains(path)) {
-                branch.add(
-                    &steps(path.get(skipped..)?, true),
-                    Member::List(part.list(path)?),
-                )?;
-            }
-            if branch.members.is_empty() {
-                return None;
-            }
-            branches.push(branch);
-        }
-        depth.push("$or".to_owned());
-        root.add(&depth, Member::Or(branches))?;
-    }
+    root.add_alternatives(alternatives.collect::<Option<_>>()?, 0, false)?;
     let mut text = String::new();
     root.write(&mut text);
     Some(text)
+}
+
+/// What is still to be written of an alternative: lists by path.
+type Fields<'p> = BTreeMap<&'p str, String>;
+
+impl Tree {
+    /// Adds what the alternatives share, and a `$or` of the rest. Of each path, `skipped` characters
+    /// lead to this tree.
+    fn add_alternatives(
+        &mut self,
+        mut alternatives: Vec<Fields<'_>>,
+        skipped: usize,
+        inside_or: bool,
+    ) -> Option<()> {
+        let first = alternatives.first()?.clone();
+        for (path, list) in first {
+            if alternatives.iter().all(|it| it.get(path) == Some(&list)) {
+                for alternative in &mut alternatives {
+                    alternative.remove(path);
+                }
+                let steps = steps(path.get(skipped..)?, inside_or);
+                self.add(&steps, Member::List(list))?;
+            }
+        }
+        if alternatives.len() == 1 {
+            return Some(());
+        }
+        if alternatives.iter().any(BTreeMap::is_empty) {
+            return None;
+        }
+        let depth = shared_way(&alternatives, skipped)?;
+        let mut way = Vec::new();
+        let mut deeper = skipped;
+        if !depth.is_empty() {
+            way = steps(&depth.join("."), inside_or);
+            deeper += depth.iter().map(|step| step.len() + 1).sum::<usize>();
+        }
+        let mut branches = Vec::new();
+        for group in grouped(alternatives) {
+            let mut branch = Tree::default();
+            branch.add_alternatives(group, deeper, true)?;
+            branches.push(branch);
+        }
+        way.push("$or".to_owned());
+        self.add(&way, Member::Or(branches))
+    }
+}
+
+/// The steps that all fields have in common. A `$or` goes as deep as that, which saves repeating the
+/// way there.
+fn shared_way<'p>(alternatives: &[Fields<'p>], skipped: usize) -> Option<Vec<&'p str>> {
+    let paths = || {
+        let paths = alternatives.iter().flat_map(BTreeMap::keys);
+        paths.filter_map(|path| path.get(skipped..))
+    };
+    let mut depth: Vec<&str> = paths().next()?.split('.').collect();
+    depth.pop();
+    for path in paths() {
+        let agreeing = depth
+            .iter()
+            .zip(path.split('.'))
+            .take_while(|(a, b)| *a == b)
+            .count();
+        depth.truncate(agreeing.min(path.matches('.').count()));
+    }
+    // A reserved name is only accepted joined to the step before it.
+    while !depth.is_empty() {
+        let hidden = |path: &str| {
+            path.split('.')
+                .nth(depth.len())
+                .is_some_and(is_reserved_in_or)
+        };
+        if !paths().any(hidden) {
+            break;
+        }
+        depth.pop();
+    }
+    Some(depth)
+}
+
+/// Characters that a nested `$or` adds, about.
+const NESTING: usize = 20;
+
+/// Brings together alternatives that share a field, if that makes the text shorter: the longest
+/// field that most of them repeat first. Every alternative keeps a field that its group doesn't share.
+fn grouped(mut rest: Vec<Fields<'_>>) -> Vec<Vec<Fields<'_>>> {
+    let mut groups = Vec::new();
+    while let Some((path, list)) = most_repeated(&rest) {
+        let (group, others) = rest
+            .into_iter()
+            .partition(|alternative| alternative.get(path) == Some(&list));
+        groups.push(group);
+        rest = others;
+    }
+    groups.extend(rest.into_iter().map(|alternative| vec![alternative]));
+    groups
+}
+
+/// The field whose repetition costs the most characters, more than a `$or` for its alternatives does.
+fn most_repeated<'p>(alternatives: &[Fields<'p>]) -> Option<(&'p str, String)> {
+    let mut repeated: BTreeMap<(&'p str, &String), Vec<&Fields<'p>>> = BTreeMap::new();
+    for alternative in alternatives {
+        for (path, list) in alternative {
+            repeated.entry((path, list)).or_default().push(alternative);
+        }
+    }
+    let characters = |(path, list): (&str, &String)| path.len() + list.len();
+    let (field, _) = repeated
+        .into_iter()
+        .map(|(field, group)| (field, (group.len() - 1) * characters(field), group))
+        .filter(|(_, saved, group)| *saved > NESTING && is_different(group))
+        .map(|(field, saved, _)| (field, saved))
+        .max_by_key(|(_, saved)| *saved)?;
+    Some((field.0, field.1.clone()))
+}
+
+/// Whether each alternative has a field that not all of them share.
+fn is_different(group: &[&Fields<'_>]) -> bool {
+    group.iter().all(|alternative| {
+        alternative
+            .iter()
+            .any(|(path, list)| group.iter().any(|other| other.get(path) != Some(list)))
+    })
 }

@@ -7,7 +7,7 @@
 )]
 
 use eventbridge_pattern::transformer::{InputTransformer, Reserved};
-use eventbridge_pattern::union::pack;
+use eventbridge_pattern::union::{pack, single};
 use eventbridge_pattern::{Event, Implication, Pattern, RuleSet, Scratch};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -160,11 +160,16 @@ proptest! {
         for result in &packed {
             prop_assert!(result.pattern.text().chars().count() <= max_chars);
         }
+        let alone = single(&inputs, max_chars);
+        prop_assert!(alone.is_some() || packed.len() != 1);
         for event in &events {
             let parsed = Event::parse(event).expect("an object");
             let one = inputs.iter().any(|pattern| matches(pattern, &parsed));
             let other = packed.iter().any(|packed| matches(&packed.pattern, &parsed));
             prop_assert_eq!(one, other, "{}", event);
+            if let Some(alone) = &alone {
+                prop_assert_eq!(one, matches(alone, &parsed), "{}", event);
+            }
         }
         let mut reversed = inputs.clone();
         reversed.reverse();

@@ -61,7 +61,18 @@ pub fn load(directory: &Path, options: &Options) -> Library {
     }
     let mut fixtures = Fixtures::new(directory);
     let files = folder::read(&paths, &mut library.diagnostics);
-    gather(&mut library, files.into_iter(), &mut fixtures, *options);
+    let among_rules = |rules: &[Rule]| {
+        let mut diagnostics = lint::shadow::check(rules);
+        diagnostics.extend(lint::omitted::check(rules));
+        diagnostics
+    };
+    gather(
+        &mut library,
+        files.into_iter(),
+        &mut fixtures,
+        *options,
+        among_rules,
+    );
     sort(&mut library.diagnostics);
     library
 }
@@ -72,7 +83,8 @@ pub fn check_file(file: &Arc<SourceFile>, directory: &Path, options: &Options) -
     let mut library = Library::default();
     let mut fixtures = Fixtures::new(directory);
     let files = std::iter::once(Arc::clone(file));
-    gather(&mut library, files, &mut fixtures, *options);
+    // A rule alone says nothing about the rules beside it.
+    gather(&mut library, files, &mut fixtures, *options, |_| Vec::new());
     library.files = 1;
     sort(&mut library.diagnostics);
     library
@@ -83,6 +95,7 @@ fn gather(
     mut files: impl ExactSizeIterator<Item = Arc<SourceFile>>,
     fixtures: &mut Fixtures,
     options: Options,
+    among_rules: impl Fn(&[Rule]) -> Vec<Diagnostic>,
 ) {
     let mut ids: BTreeMap<String, SourceLocation> = BTreeMap::new();
     let mut allowances = Vec::new();
@@ -116,11 +129,11 @@ fn gather(
         }
     }
     library.rules.sort_by(|a, b| a.id.cmp(&b.id));
-    let mut shadowed = lint::shadow::check(&library.rules);
+    let mut among_rules = among_rules(&library.rules);
     for allowance in &mut allowances {
-        allowance.filter(&mut shadowed);
+        allowance.filter(&mut among_rules);
     }
-    library.diagnostics.extend(shadowed);
+    library.diagnostics.extend(among_rules);
     for allowance in allowances {
         library.allowed += allowance.finish(&mut library.diagnostics);
     }

@@ -16,6 +16,7 @@ pub use report::{Case, CaseKind, VerifyOutcome, VerifyReport};
 use std::collections::BTreeSet;
 
 use compiler::{Bundle, Part};
+use eventbridge_pattern::Event;
 use expect::Watch;
 use respond::{Machine, respond};
 use rules::{Rule, RuleTest};
@@ -49,8 +50,8 @@ pub fn sender(bundle: &Bundle, accounts: &[Account]) -> Option<String> {
 }
 
 /// Sends every rule's test events from `account` and compares actual with expected alerts: positive
-/// and negative tests, hostile variants of the first positive test, and, for rules with a response,
-/// one EC2 instance with the response's tag and one without. (Hostile variants of all positive
+/// and negative tests, hostile variants of the first positive test, one event whose parameters
+/// CloudTrail left out, and, for rules with a response, one EC2 instance with the response's tag and one without. (Hostile variants of all positive
 /// tests would dominate the run time; the compiler's tests show that any message is safe.)
 ///
 /// An event is sent in its own Region if that is watched, otherwise in the first watched Region
@@ -85,6 +86,11 @@ pub async fn verify(
                     cases.push(respond(chain, rule, test, &machine, &location).await?);
                 }
             }
+        }
+        let hidden = rule.tests.iter().filter(|test| test.matches);
+        let mut hidden = hidden.filter_map(|test| hidden_from(rule, rules, test, bundle, account));
+        if let Some(sent) = hidden.next() {
+            cases.push(send(chain, &watch, sent).await?);
         }
     }
     discard_dead_letters(chain, &cases).await?;
@@ -126,6 +132,32 @@ fn events<'a>(
         }));
     }
     events
+}
+
+/// The event of a test without its parameters, if the rule doesn't match it any more, and another
+/// rule that must alert then. `check` warns of libraries without such a rule.
+fn hidden_from<'a>(
+    rule: &Rule,
+    rules: &'a [Rule],
+    test: &RuleTest,
+    bundle: &Bundle,
+    account: &str,
+) -> Option<Sent<'a>> {
+    let event = cloudtrail::hostile::without_parameters(&test.event)?;
+    let parsed = Event::parse(&event.to_string()).ok()?;
+    let matches = |rule: &Rule| rule.pattern.matches(&parsed) == Ok(true);
+    if matches(rule) {
+        return None;
+    }
+    let other = rules.iter().find(|it| it.is_deployed() && matches(it))?;
+    Some(Sent {
+        rule: other,
+        test: format!("{} of {} (without parameters)", test.name, rule.id),
+        kind: CaseKind::Hostile,
+        location: location(bundle, other, account, &event),
+        event,
+        planted: Vec::new(),
+    })
 }
 
 /// Removes dead letters of passed cases. For example, the EC2 instance named by a hostile event

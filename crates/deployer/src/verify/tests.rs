@@ -100,7 +100,7 @@ impl Chain for FakeChain {
         event["id"] = "11111111-2222-4333-8444-555555555555".into();
         event["time"] = "2026-11-23T12:00:00Z".into();
         let text = event.to_string();
-        let flat = eventbridge_pattern::Event::parse(&text).unwrap();
+        let flat = Event::parse(&text).unwrap();
         let mut trace = Trace {
             event_id: "11111111-2222-4333-8444-555555555555".into(),
             event: None,

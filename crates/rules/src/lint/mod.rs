@@ -9,6 +9,7 @@ mod checks;
 mod clause;
 mod fields;
 pub(crate) mod names;
+pub(crate) mod omitted;
 mod page;
 mod policy;
 mod registry;

@@ -59,4 +59,13 @@ pub(super) const LINTS: &[Lint] = &[
             "id: any-trail-call\nseverity: low\nevent_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [DeleteTrail, StopLogging]\n    errorCode: [{exists: false}]\n---\nid: example-rule\n",
         ),
     ),
+    warning(
+        "library::omitted-parameters",
+        "A request so large that no rule sees it",
+        "CloudTrail records at most 100 KB of a request's parameters, and otherwise none of them: a rule that looks into them doesn't match, and whoever makes the call can choose its size. Some rule must alert on such records.",
+        Fields(
+            "event_pattern:\n  source: [aws.cloudtrail]\n  detail-type: [AWS API Call via CloudTrail]\n  detail:\n    eventSource: [cloudtrail.amazonaws.com]\n    eventName: [StopLogging]\n    errorCode: [{exists: false}]\n    requestParameters: {name: [{exists: true}]}\n",
+        ),
+        RULE,
+    ),
 ];
