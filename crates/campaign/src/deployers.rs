@@ -3,7 +3,6 @@
 use aws::Aws;
 use compiler::Bundle;
 use deployer::apply::Options;
-use deployer::drift::DriftCheck;
 use deployer::{ApplyReport, DeployError, DriftOptions, DriftReport, Silent};
 use futures::future::LocalBoxFuture;
 
@@ -23,12 +22,9 @@ pub trait Deployer: Sync {
         cloud: &'a Aws,
         bundle: &'a Bundle,
     ) -> LocalBoxFuture<'a, Result<DriftReport, DeployError>> {
-        let options = DriftOptions {
-            // Subscriptions in a simulated organization are never confirmed.
-            checks: DriftCheck::ALL[..4].iter().copied().collect(),
-            ..DriftOptions::default()
-        };
-        Box::pin(async move { deployer::drift(cloud, bundle, &options, &Silent).await })
+        Box::pin(
+            async move { deployer::drift(cloud, bundle, &DriftOptions::default(), &Silent).await },
+        )
     }
 }
 

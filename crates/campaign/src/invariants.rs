@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 
 use compiler::Bundle;
 use deployer::apply::PartOutcome;
+use deployer::drift::DriftCode;
 use deployer::{ApplyOutcome, ApplyReport, DriftReport};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -42,19 +43,22 @@ pub enum Invariant {
     NothingToDo,
     /// The drift check reports exactly what was changed directly, and changes nothing.
     DriftFound,
+    /// The remedies of a drift report restore the fleet.
+    Repaired,
     /// Every run ends.
     Ends,
 }
 
 impl Invariant {
     /// All invariants, in report order.
-    pub const ALL: [Invariant; 7] = [
+    pub const ALL: [Invariant; 8] = [
         Invariant::EqualOrNamed,
         Invariant::StartedOnce,
         Invariant::OnlyOurs,
         Invariant::NoFalseSuccess,
         Invariant::NothingToDo,
         Invariant::DriftFound,
+        Invariant::Repaired,
         Invariant::Ends,
     ];
 
@@ -71,6 +75,7 @@ impl Invariant {
                 "a run on an unchanged fleet and a refused run make no mutating call"
             }
             Invariant::DriftFound => "the drift check reports exactly what was changed directly",
+            Invariant::Repaired => "the remedies of a drift report restore the fleet",
             Invariant::Ends => "every run ends",
         }
     }
@@ -324,6 +329,20 @@ pub(crate) fn drift_found(
         return Vec::new();
     }
     vec![broken(Invariant::DriftFound, list(&all))]
+}
+
+/// After the remedies of a drift report, no difference may be left. Dead letters that arrived meanwhile
+/// are no difference from the bundle.
+pub(crate) fn repaired(report: &DriftReport) -> Vec<Broken> {
+    let left = report.differences.iter();
+    let left: Vec<String> = left
+        .filter(|it| it.code != DriftCode::DeadLetters)
+        .map(|it| format!("{}: {}; {}", it.code.id(), it.message, it.fix))
+        .collect();
+    if left.is_empty() {
+        return Vec::new();
+    }
+    vec![broken(Invariant::Repaired, list(&left))]
 }
 
 /// The deployers' requests, and when something else changed the organization.

@@ -9,7 +9,7 @@ use compiler::Bundle;
 use compiler::organization::{ARTIFACT_PREFIX, Organization};
 use fastrand::Rng;
 use serde_json::{Value, json};
-use simulator::{Config, Fleet, FleetStack, FleetStackSet, Simulator};
+use simulator::{AwsCommand, Config, Fleet, FleetStack, FleetStackSet, Simulator};
 
 use crate::time::Time;
 
@@ -36,6 +36,9 @@ const ACCESS: &str = r#"{"Resources": {"Access": {"Type": "AWS::IAM::Role", "Pro
 
 /// The service principal of StackSets in member accounts.
 const STACK_SETS_MEMBER: &str = "member.org.stacksets.cloudformation.amazonaws.com";
+
+/// Longer than an operation on one stack takes.
+const A_WHILE: Duration = Duration::from_mins(30);
 
 /// Regions to choose from.
 const REGIONS: [&str; 6] = [
@@ -222,6 +225,23 @@ impl Lab {
     pub(crate) fn cloudformation(&self, action: &str, input: &Value) -> Result<Value, String> {
         self.simulator
             .act(MANAGEMENT, self.home(), "cloudformation", action, input)
+    }
+
+    /// Runs a command of the AWS CLI in an account, by default the deployer's, and waits for its effect.
+    pub(crate) fn run_aws(&self, account: Option<&str>, command: &str) -> Result<(), String> {
+        let AwsCommand {
+            service,
+            action,
+            region,
+            input,
+        } = AwsCommand::read(command)?;
+        if let Some(action) = action {
+            let account = account.unwrap_or(self.administrator);
+            let region = region.as_deref().unwrap_or(self.home());
+            (self.simulator).act(account, region, &service, &action, &input)?;
+        }
+        self.simulator.advance(A_WHILE);
+        Ok(())
     }
 
     /// Moves an account to another unit and returns that unit.

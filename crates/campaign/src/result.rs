@@ -24,6 +24,8 @@ pub struct Counts {
     pub mutating: u64,
     /// Number of occurrences by fault.
     pub faults: BTreeMap<String, u64>,
+    /// Number of changes past the stack sets by kind.
+    pub tampering: BTreeMap<String, u64>,
     /// Virtual seconds of all runs.
     pub virtual_seconds: u64,
     /// Real seconds of all runs, summed over threads.
@@ -39,8 +41,13 @@ impl Counts {
         self.errors += other.errors;
         self.calls += other.calls;
         self.mutating += other.mutating;
-        for (fault, count) in &other.faults {
-            *self.faults.entry(fault.clone()).or_default() += count;
+        for (ours, theirs) in [
+            (&mut self.faults, &other.faults),
+            (&mut self.tampering, &other.tampering),
+        ] {
+            for (name, count) in theirs {
+                *ours.entry(name.clone()).or_default() += count;
+            }
         }
         self.virtual_seconds += other.virtual_seconds;
         self.real_seconds += other.real_seconds;
@@ -129,9 +136,11 @@ impl fmt::Display for CampaignResult {
             "calls        {}, {} of them mutating",
             counts.calls, counts.mutating
         )?;
-        writeln!(f, "faults       {}", counts.faults.values().sum::<u64>())?;
-        for (fault, count) in &counts.faults {
-            writeln!(f, "  {fault:<28} {count:>9}")?;
+        for (what, all) in [("faults", &counts.faults), ("tampering", &counts.tampering)] {
+            writeln!(f, "{what:<12} {}", all.values().sum::<u64>())?;
+            for (name, count) in all {
+                writeln!(f, "  {name:<38} {count:>9}")?;
+            }
         }
         #[expect(clippy::cast_precision_loss, reason = "hours of virtual time fit")]
         let hours = counts.virtual_seconds as f64 / 3600.0;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Error, Result};
 use compiler::{Bundle, Placement};
-use deployer::{ApplyOutcome, ApplyReport};
+use deployer::{ApplyOutcome, ApplyReport, DriftReport};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use simulator::Event;
@@ -26,6 +26,9 @@ const AFTERMATH: Duration = Duration::from_hours(3);
 
 /// Maximum kills per deployment.
 const KILLS: usize = 4;
+
+/// How often remedies are followed: one difference may hide another, such as a key without a topic.
+const REPAIRS: usize = 4;
 
 /// The result of one seed.
 #[derive(Debug, Default)]
@@ -198,13 +201,18 @@ impl Runner<'_> {
             ApplyOutcome::Done | ApplyOutcome::NothingToDo
         );
         if good && self.run.broken.is_empty() {
-            let before = self.lab.simulator.journal_length();
-            if let Process::Reported(report) = self.process(&bundle, None).await {
-                let requests = self.lab.simulator.journal(before);
-                self.broke(invariants::nothing_to_do(&requests, report.outcome()));
-            }
+            self.deploy_nothing(&bundle).await;
         }
         Ok(Some(report.outcome()))
+    }
+
+    /// A process that must find nothing to do.
+    async fn deploy_nothing(&mut self, bundle: &Bundle) {
+        let before = self.lab.simulator.journal_length();
+        if let Process::Reported(report) = self.process(bundle, None).await {
+            let requests = self.lab.simulator.journal(before);
+            self.broke(invariants::nothing_to_do(&requests, report.outcome()));
+        }
     }
 
     /// Runs one process of the deployer and checks the invariants of a single process.
@@ -447,42 +455,106 @@ impl Runner<'_> {
             let done = tampering::random(rng, &self.lab);
             for tampering in &done {
                 self.log(&format!("by hand: {tampering}"));
-                let name = format!("tampering {}", tampering.code.id());
-                *self.run.counts.faults.entry(name).or_default() += 1;
+                let count = self.run.counts.tampering.entry(tampering.what.to_owned());
+                *count.or_default() += 1;
             }
-            self.drift(&done).await?;
+            let report = self.drift(&done).await?;
+            if let Some(report) = report.filter(|_| self.run.broken.is_empty()) {
+                self.repair(report).await?;
+            }
         }
         Ok(())
     }
 
-    /// Checks that drift is reported exactly where stacks were changed directly.
-    async fn drift(&mut self, done: &[Tampering]) -> Result<()> {
-        let bundle = self.bundle()?;
+    /// Checks that drift is reported exactly where the fleet was tampered with.
+    async fn drift(&mut self, done: &[Tampering]) -> Result<Option<DriftReport>> {
         let before = self.lab.simulator.journal_length();
+        let report = self.look_for_drift().await?;
+        if let Some(report) = &report {
+            let requests = self.lab.simulator.journal(before);
+            self.broke(invariants::drift_found(report, done, &requests));
+        }
+        Ok(report)
+    }
+
+    /// Runs the drift check; without a report, an invariant is broken.
+    async fn look_for_drift(&mut self) -> Result<Option<DriftReport>> {
+        let bundle = self.bundle()?;
         let deployer = self.deployer;
         let work = Box::pin(async {
             let cloud = self.lab.connect(&bundle.organization).await;
             deployer.drift(&cloud, &bundle).await
         });
-        let ended = drive(&self.lab.simulator, &self.lab.time, None, work).await;
-        let requests = self.lab.simulator.journal(before);
-        match ended {
+        let (invariant, what) = match drive(&self.lab.simulator, &self.lab.time, None, work).await {
             Ended::Finished(Ok(report)) => {
-                self.log(&format!("drift: {} differences", report.differences.len()));
-                for unchecked in &report.unchecked {
-                    let line = format!("  unchecked: {}: {}", unchecked.what, unchecked.reason);
-                    self.log(&line);
-                }
-                self.broke(invariants::drift_found(&report, done, &requests));
+                self.log_drift(&report);
+                return Ok(Some(report));
             }
-            Ended::Finished(Err(error)) => self.broke(vec![Broken {
-                invariant: Invariant::DriftFound,
-                what: format!("{error}: {}", error.source),
-            }]),
-            Ended::Killed | Ended::Hung => self.broke(vec![Broken {
-                invariant: Invariant::Ends,
-                what: "the drift check made no progress".to_owned(),
-            }]),
+            Ended::Finished(Err(error)) => {
+                (Invariant::DriftFound, format!("{error}: {}", error.source))
+            }
+            Ended::Killed | Ended::Hung => {
+                let what = "the drift check made no progress".to_owned();
+                (Invariant::Ends, what)
+            }
+        };
+        self.broke(vec![Broken { invariant, what }]);
+        Ok(None)
+    }
+
+    fn log_drift(&mut self, report: &DriftReport) {
+        self.log(&format!("drift: {} differences", report.differences.len()));
+        for difference in &report.differences {
+            let location = difference.location.as_ref();
+            let location = location.map_or_else(String::new, |location| format!(" in {location}"));
+            self.log(&format!("  {}{location}", difference.code.id()));
+        }
+        for unchecked in &report.unchecked {
+            self.log(&format!(
+                "  unchecked: {}: {}",
+                unchecked.what, unchecked.reason
+            ));
+        }
+    }
+
+    /// Follows the remedies of a drift report until none is left. Then there is nothing to deploy.
+    async fn repair(&mut self, mut report: DriftReport) -> Result<()> {
+        for _ in 0..REPAIRS {
+            for remedy in remedies(&report) {
+                self.follow(&remedy).await?;
+            }
+            if report.differences.is_empty() || !self.run.broken.is_empty() {
+                break;
+            }
+            match self.look_for_drift().await? {
+                Some(found) => report = found,
+                None => return Ok(()),
+            }
+        }
+        self.broke(invariants::repaired(&report));
+        // Where nobody may look, changes are neither found nor repaired.
+        if self.run.broken.is_empty() && report.unchecked.is_empty() {
+            let bundle = self.bundle()?;
+            self.deploy_nothing(&bundle).await;
+        }
+        Ok(())
+    }
+
+    /// Runs the commands of a remedy, as far as they succeed.
+    async fn follow(&mut self, remedy: &str) -> Result<()> {
+        let account = account_of(remedy);
+        for command in remedy.split('`').skip(1).step_by(2) {
+            let next = self.lab.simulator.journal_length();
+            self.history.disturb(next..=next);
+            if command == "deploy" {
+                let bundle = self.bundle()?;
+                self.process(&bundle, None).await;
+            } else if command.starts_with("aws ")
+                && let Err(error) = self.lab.run_aws(account, command)
+            {
+                self.log(&format!("{command}: {error}"));
+                break;
+            }
         }
         Ok(())
     }
@@ -499,6 +571,26 @@ impl Runner<'_> {
         self.run.counts.real_seconds = start.elapsed().as_secs_f64();
         self.run
     }
+}
+
+/// The remedies in the order of the report, except that a deployment comes last: it trusts stacks whose
+/// instances are current.
+fn remedies(report: &DriftReport) -> Vec<String> {
+    let mut all: Vec<String> = Vec::new();
+    for difference in &report.differences {
+        let remedy = difference.fix.to_string();
+        if !all.contains(&remedy) {
+            all.push(remedy);
+        }
+    }
+    all.sort_by_key(|remedy| remedy.contains("`deploy`"));
+    all
+}
+
+/// The account in a remedy's words.
+fn account_of(remedy: &str) -> Option<&str> {
+    let (_, rest) = remedy.split_once("in account ")?;
+    rest.get(..12)
 }
 
 /// Whether a second process ended in exactly the same state as the first.

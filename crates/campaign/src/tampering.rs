@@ -1,234 +1,237 @@
-//! Changes deployed stacks directly, bypassing their stack sets. The drift check must report
-//! exactly these changes.
+//! Changes that somebody makes past the stack sets. The drift check must report exactly these.
+
+mod kinds;
+mod stack;
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
+use compiler::{Part, stack_set_part};
 use deployer::DriftReport;
 use deployer::drift::{Difference, DriftCode};
 use fastrand::Rng;
-use serde_json::{Value, json};
-use simulator::{Fleet, FleetStack};
+use serde_json::{Map, Value};
+use simulator::{Fleet, LiveResource, StackOf};
 
 use crate::differences::is_reachable;
-use crate::lab::Lab;
-
-/// Only stacks of these stack sets are tampered with. The accounts of the others are part of every
-/// alert chain, so one change would show up in many ways.
-const STACK_SETS: [&str; 2] = ["gizmos-rules-spoke", "gizmos-rules-local"];
+use crate::lab::{Lab, MANAGEMENT};
+use kinds::KINDS;
 
 /// Long enough for a stack update or deletion.
 const A_WHILE: Duration = Duration::from_mins(10);
 
-/// A direct change and its expected difference.
+/// Most changes in a run, each in another account.
+const MOST: usize = 4;
+
+/// What somebody can do to a resource of the fleet, or to a stack.
+struct Kind {
+    /// For the log of a run.
+    what: &'static str,
+    parts: &'static [Part],
+    deed: Deed,
+    /// The drift check must report one of these in that account and Region.
+    codes: &'static [DriftCode],
+}
+
+/// How it is done.
+enum Deed {
+    /// By calls to the service of a resource of this type.
+    Call(&'static str, fn(&Victim<'_>) -> Vec<Call>),
+    /// By setting other properties of a resource of this type.
+    Edit(&'static str, fn(&Victim<'_>) -> Map<String, Value>),
+    /// By deleting a resource of this type.
+    Delete(&'static str),
+    /// By CloudFormation's own calls, of a stack set's instance.
+    Stack(fn(&mut Rng, &Lab, &StackOf) -> Option<()>),
+}
+
+/// Service, action and input.
+type Call = (&'static str, &'static str, Value);
+
+/// A resource, and where it is.
+struct Victim<'a> {
+    account: &'a str,
+    region: &'a str,
+    resource: &'a LiveResource,
+}
+
+/// A change that was made.
 #[derive(Clone, Debug)]
 pub(crate) struct Tampering {
-    /// The difference that the drift check must report.
-    pub(crate) code: DriftCode,
-    pub(crate) account: String,
-    pub(crate) region: String,
+    /// In words, unique to its kind.
+    pub(crate) what: &'static str,
+    /// The differences, one of which the drift check must report.
+    codes: &'static [DriftCode],
+    stack: StackOf,
+    /// The resource's logical id; empty for the stack itself.
+    resource: String,
 }
 
 impl fmt::Display for Tampering {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} in {} {}", self.code.id(), self.account, self.region)
+        let StackOf {
+            account,
+            region,
+            name,
+        } = &self.stack;
+        write!(
+            f,
+            "{} ({name} {} in {account} {region})",
+            self.what, self.resource
+        )
     }
 }
 
-/// Tampers with some stacks, each in a different account. Skips stacks where the chosen change is
-/// impossible.
+/// Makes some changes, each in a different account, so that none hides another.
 pub(crate) fn random(rng: &mut Rng, lab: &Lab) -> Vec<Tampering> {
-    let fleet = lab.simulator.fleet();
-    let mut accounts = BTreeSet::new();
-    let mut done = Vec::new();
-    for _ in 0..rng.usize(1..4) {
-        let stacks: Vec<&FleetStack> = stacks(lab, &fleet)
-            .into_iter()
-            .filter(|stack| !accounts.contains(&stack.account))
-            .collect();
-        let Some(stack) = rng.choice(stacks) else {
-            break;
-        };
-        let code = match rng.u8(..5) {
-            0 => switch_off_a_rule(rng, lab, stack),
-            1 => delete_a_rule(rng, lab, stack),
-            2 => change_the_template(lab, stack),
-            3 => change_a_parameter(rng, lab, stack),
-            _ => delete_the_stack(lab, stack),
-        };
-        if let Some(code) = code {
-            accounts.insert(stack.account.clone());
-            let tampering = Tampering {
-                code,
-                account: stack.account.clone(),
-                region: stack.region.clone(),
-            };
-            done.push((tampering, stack));
-        }
+    let mut done: Vec<Tampering> = Vec::new();
+    for _ in 0..rng.usize(1..=MOST) {
+        let touched: BTreeSet<String> = done.iter().map(|it| it.stack.account.clone()).collect();
+        let fleet = lab.simulator.fleet();
+        // Not everything that a kind needs is in every fleet.
+        let mut kinds: Vec<&Kind> = KINDS.iter().collect();
+        rng.shuffle(&mut kinds);
+        let mut kinds = kinds.into_iter();
+        done.extend(kinds.find_map(|kind| kind.somewhere(rng, lab, &fleet, &touched)));
     }
     lab.simulator.advance(A_WHILE);
-    let after = lab.simulator.fleet();
-    done.retain(|(tampering, before)| {
-        let same = |stack: &&FleetStack| {
-            (&stack.account, &stack.region, &stack.name)
-                == (&before.account, &before.region, &before.name)
-        };
-        let source = after.stacks.values().find(same).map(|stack| &stack.source);
-        match tampering.code {
-            // An update that CloudFormation rolled back changed nothing.
-            DriftCode::StackTemplate | DriftCode::StackParameters => source != Some(&before.source),
-            _ => true,
-        }
-    });
-    done.into_iter().map(|(tampering, _)| tampering).collect()
+    done
 }
 
-/// The stacks of Gizmos' current instances.
-fn stacks<'f>(lab: &Lab, fleet: &'f Fleet) -> Vec<&'f FleetStack> {
-    fleet
-        .stack_sets
-        .iter()
-        .filter(|(name, _)| STACK_SETS.contains(&name.as_str()) && !lab.is_foreign(name))
-        .flat_map(|(_, set)| &set.instances)
-        .filter(|((account, region), instance)| {
-            instance.status == "CURRENT" && is_reachable(fleet, account, region)
+impl Kind {
+    /// Does it somewhere, unless nothing of the kind exists outside of the touched accounts.
+    fn somewhere(
+        &self,
+        rng: &mut Rng,
+        lab: &Lab,
+        fleet: &Fleet,
+        touched: &BTreeSet<String>,
+    ) -> Option<Tampering> {
+        let mut stacks = self.stacks(lab, fleet);
+        stacks.retain(|stack| !touched.contains(&stack.account));
+        let stack = rng.choice(stacks)?;
+        let resource = match self.deed {
+            Deed::Stack(deed) => {
+                deed(rng, lab, &stack)?;
+                String::new()
+            }
+            Deed::Call(of_type, calls) => {
+                let resource = a_resource(rng, lab, &stack, of_type)?;
+                call(lab, &stack, calls(&victim(&stack, &resource)))?;
+                resource.logical_id
+            }
+            Deed::Edit(of_type, edit) => {
+                let resource = a_resource(rng, lab, &stack, of_type)?;
+                let properties = edit(&victim(&stack, &resource));
+                let edited = lab
+                    .simulator
+                    .tamper(&stack, &resource.logical_id, Some(&properties));
+                edited.ok()?;
+                resource.logical_id
+            }
+            Deed::Delete(of_type) => {
+                let resource = a_resource(rng, lab, &stack, of_type)?;
+                lab.simulator
+                    .tamper(&stack, &resource.logical_id, None)
+                    .ok()?;
+                resource.logical_id
+            }
+        };
+        Some(Tampering {
+            what: self.what,
+            codes: self.codes,
+            stack,
+            resource,
         })
-        .filter_map(|(_, instance)| fleet.stacks.get(instance.stack.as_ref()?))
-        .collect()
-}
+    }
 
-/// The physical name of one of the stack's rules.
-fn a_rule(rng: &mut Rng, lab: &Lab, stack: &FleetStack) -> Option<String> {
-    let call = |action: &str, input: Value| {
-        let (account, region) = (&stack.account, &stack.region);
-        (lab.simulator).act(account, region, "cloudformation", action, &input)
-    };
-    let resources = call("ListStackResources", json!({"StackName": stack.name})).ok()?;
-    let names: Vec<String> = resources
-        .get("StackResourceSummaries")?
-        .as_array()?
-        .iter()
-        .filter(|resource| resource["ResourceType"] == "AWS::Events::Rule")
-        .filter_map(|resource| resource["PhysicalResourceId"].as_str())
-        .map(str::to_owned)
-        .collect();
-    rng.choice(names)
-}
-
-fn events(lab: &Lab, stack: &FleetStack, action: &str, input: &Value) -> Option<Value> {
-    let (account, region) = (&stack.account, &stack.region);
-    (lab.simulator)
-        .act(account, region, "events", action, input)
-        .ok()
-}
-
-fn switch_off_a_rule(rng: &mut Rng, lab: &Lab, stack: &FleetStack) -> Option<DriftCode> {
-    let rule = a_rule(rng, lab, stack)?;
-    events(lab, stack, "DisableRule", &json!({"Name": rule}))?;
-    Some(DriftCode::ResourceModified)
-}
-
-fn delete_a_rule(rng: &mut Rng, lab: &Lab, stack: &FleetStack) -> Option<DriftCode> {
-    let rule = a_rule(rng, lab, stack)?;
-    let targets = events(lab, stack, "ListTargetsByRule", &json!({"Rule": rule}))?;
-    let ids: Vec<&Value> = targets
-        .get("Targets")?
-        .as_array()?
-        .iter()
-        .map(|target| &target["Id"])
-        .collect();
-    events(
-        lab,
-        stack,
-        "RemoveTargets",
-        &json!({"Rule": rule, "Ids": ids}),
-    )?;
-    events(lab, stack, "DeleteRule", &json!({"Name": rule}))?;
-    Some(DriftCode::ResourceDeleted)
-}
-
-/// Updates a stack directly, with a new template or its present one.
-fn update(
-    lab: &Lab,
-    stack: &FleetStack,
-    template: Option<&Value>,
-    parameters: &Value,
-) -> Option<Value> {
-    let input = json!({
-        "StackName": stack.name,
-        "TemplateBody": template.map(ToString::to_string),
-        "UsePreviousTemplate": template.is_none().to_string(),
-        "Parameters": parameters,
-        "Capabilities": ["CAPABILITY_NAMED_IAM"],
-    });
-    let (account, region) = (&stack.account, &stack.region);
-    (lab.simulator)
-        .act(account, region, "cloudformation", "UpdateStack", &input)
-        .ok()
-}
-
-/// The present parameters, one of them with another value.
-fn parameters(stack: &FleetStack, other: Option<&str>) -> Value {
-    let all = stack.source.parameters().iter();
-    all.map(|(key, value)| {
-        let value = if other == Some(key) {
-            format!("{value}-elsewhere")
-        } else {
-            value.clone()
+    /// The stacks of the kind's parts: current instances, and ordinary stacks of the management
+    /// account unless the stack itself is changed, which the plan has to find there.
+    fn stacks(&self, lab: &Lab, fleet: &Fleet) -> Vec<StackOf> {
+        let is_meant = |name: &str| {
+            let part = stack_set_part(name);
+            !lab.is_foreign(name) && part.is_some_and(|part| self.parts.contains(&part))
         };
-        json!({"ParameterKey": key, "ParameterValue": value})
-    })
-    .collect()
+        let of = |account: &str, region: &str, name: &str| StackOf {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            name: name.to_owned(),
+        };
+        let sets = fleet.stack_sets.iter().filter(|(name, _)| is_meant(name));
+        let instances = sets.flat_map(|(name, set)| {
+            let current = set
+                .instances
+                .iter()
+                .filter(|((account, region), instance)| {
+                    instance.status == "CURRENT" && is_reachable(fleet, account, region)
+                });
+            current.map(move |((account, region), _)| of(account, region, name))
+        });
+        let stacks = fleet.stacks.values().filter(|stack| {
+            stack.account == MANAGEMENT
+                && is_meant(&stack.name)
+                && !matches!(self.deed, Deed::Stack(_))
+        });
+        let stacks = stacks.map(|stack| of(&stack.account, &stack.region, &stack.name));
+        instances.chain(stacks).collect()
+    }
 }
 
-fn change_the_template(lab: &Lab, stack: &FleetStack) -> Option<DriftCode> {
-    let mut template: Value = serde_json::from_str(stack.source.template()).ok()?;
-    let resources = template.get_mut("Resources")?.as_object_mut()?;
-    let topic = json!({"Type": "AWS::SNS::Topic", "Properties": {}});
-    resources.insert("Backdoor".to_owned(), topic);
-    update(lab, stack, Some(&template), &parameters(stack, None))?;
-    Some(DriftCode::StackTemplate)
+fn victim<'a>(stack: &'a StackOf, resource: &'a LiveResource) -> Victim<'a> {
+    Victim {
+        account: &stack.account,
+        region: &stack.region,
+        resource,
+    }
 }
 
-fn change_a_parameter(rng: &mut Rng, lab: &Lab, stack: &FleetStack) -> Option<DriftCode> {
-    let key = rng.choice(stack.source.parameters().keys())?;
-    update(lab, stack, None, &parameters(stack, Some(key)))?;
-    Some(DriftCode::StackParameters)
+fn a_resource(rng: &mut Rng, lab: &Lab, stack: &StackOf, of_type: &str) -> Option<LiveResource> {
+    let mut resources = lab.simulator.resources(stack).ok()?;
+    resources.retain(|resource| resource.kind == of_type);
+    rng.choice(resources)
 }
 
-fn delete_the_stack(lab: &Lab, stack: &FleetStack) -> Option<DriftCode> {
-    let (account, region) = (&stack.account, &stack.region);
-    let input = json!({"StackName": stack.name});
-    (lab.simulator)
-        .act(account, region, "cloudformation", "DeleteStack", &input)
-        .ok()?;
-    Some(DriftCode::StackGone)
+/// Makes the calls; `None` if the first one is refused, so that nothing changed.
+fn call(lab: &Lab, stack: &StackOf, calls: Vec<Call>) -> Option<()> {
+    let mut made = None;
+    for (service, action, input) in calls {
+        let (account, region) = (&stack.account, &stack.region);
+        let answer = lab.simulator.act(account, region, service, action, &input);
+        if answer.is_err() {
+            break;
+        }
+        made = Some(());
+    }
+    made
 }
 
 /// Changes that the report misses, and differences where nothing was changed.
 pub(crate) fn misjudged(report: &DriftReport, done: &[Tampering]) -> Vec<String> {
     let is_at = |difference: &Difference, tampering: &Tampering| {
-        (difference.location.as_ref()).is_some_and(|location| location.account == tampering.account)
+        let location = difference.location.as_ref();
+        location.is_some_and(|location| location.account == tampering.stack.account)
     };
     // A location reported as unchecked, such as an account that joined without the access role, is
     // not missed.
     let is_unchecked = |tampering: &Tampering| {
-        (report.unchecked.iter()).any(|unchecked| unchecked.what.contains(&tampering.account))
+        let account = &tampering.stack.account;
+        (report.unchecked.iter()).any(|unchecked| unchecked.what.contains(account))
     };
-    let overlooked = done.iter().filter(|tampering| {
-        !is_unchecked(tampering)
-            && !report.differences.iter().any(|difference| {
-                is_at(difference, tampering)
-                    && difference.code == tampering.code
-                    && (difference.location.as_ref())
-                        .is_some_and(|location| location.region == tampering.region)
-            })
+    let is_named = |tampering: &Tampering| {
+        report.differences.iter().any(|difference| {
+            let location = difference.location.as_ref();
+            // IAM has no Regions, so a role doesn't say which stack it is of.
+            let is_there = difference.code == DriftCode::RolePolicies
+                || location.is_some_and(|location| location.region == tampering.stack.region);
+            is_at(difference, tampering) && tampering.codes.contains(&difference.code) && is_there
+        })
+    };
+    let overlooked = done.iter().filter(|it| !is_unchecked(it) && !is_named(it));
+    let false_alarms = report.differences.iter().filter(|difference| {
+        // What faults and changes kept from being delivered is wherever it was sent from.
+        difference.code != DriftCode::DeadLetters && !done.iter().any(|it| is_at(difference, it))
     });
-    let false_alarms = report
-        .differences
-        .iter()
-        .filter(|difference| !done.iter().any(|tampering| is_at(difference, tampering)));
     overlooked
         .map(|tampering| format!("{tampering} was overlooked"))
         .chain(false_alarms.map(|difference| {

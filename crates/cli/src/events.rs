@@ -1,10 +1,10 @@
 //! Reads events from files or standard input.
 
-use std::borrow::Cow;
 use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail};
+use cloudtrail::documents;
 use serde_json::Value;
 
 use crate::environment::Environment;
@@ -63,65 +63,13 @@ pub(crate) fn raw(environment: &Environment, file: &Path) -> Result<Vec<Value>> 
             if text.len() as u64 > MAX_BYTES {
                 bail!("it has more than {MAX_BYTES} bytes; `backtest` reads files of any size");
             }
-            records(&with_whole_characters(&text))
+            let records = documents::records(&text)?;
+            if records.is_empty() {
+                bail!("it contains no event");
+            }
+            Ok(records)
         })
         .with_context(|| format!("could not read {shown}"))
-}
-
-/// Replaces every lone half of a surrogate pair by U+FFFD, as most JSON parsers do. Whoever chooses a
-/// name can put one into a record, which `serde_json` would refuse with the whole file.
-fn with_whole_characters(text: &str) -> Cow<'_, str> {
-    let half = |at: usize| {
-        let digits = text.get(at..at + 6)?.strip_prefix("\\u")?;
-        let unit = u16::from_str_radix(digits, 16).ok()?;
-        (0xD800..=0xDFFF).contains(&unit).then_some(unit)
-    };
-    let (mut whole, mut copied, mut from) = (String::new(), 0, 0);
-    while let Some(found) = text.get(from..).and_then(|rest| rest.find('\\')) {
-        let at = from + found;
-        from = match half(at) {
-            // Another escape, of which the second character can be a backslash.
-            None => at + 2,
-            Some(..0xDC00) if half(at + 6).is_some_and(|next| next >= 0xDC00) => at + 12,
-            Some(_) => {
-                whole.push_str(text.get(copied..at).unwrap_or_default());
-                whole.push_str("\\ufffd");
-                copied = at + 6;
-                copied
-            }
-        };
-    }
-    if copied == 0 {
-        return Cow::Borrowed(text);
-    }
-    whole.push_str(text.get(copied..).unwrap_or_default());
-    Cow::Owned(whole)
-}
-
-/// The records of a document: a list, a log file's `Records`, or a single one.
-pub(crate) fn unpacked(value: Value) -> Vec<Value> {
-    match value {
-        Value::Array(items) => items,
-        Value::Object(mut object) if object.get("Records").is_some_and(Value::is_array) => {
-            match object.remove("Records") {
-                Some(Value::Array(items)) => items,
-                _ => Vec::new(),
-            }
-        }
-        other => vec![other],
-    }
-}
-
-/// Parses one document, a log file's `Records`, or JSON lines.
-fn records(text: &str) -> Result<Vec<Value>> {
-    let values: Vec<Value> = serde_json::Deserializer::from_str(text)
-        .into_iter()
-        .collect::<Result<_, _>>()?;
-    let records: Vec<Value> = values.into_iter().flat_map(unpacked).collect();
-    if records.is_empty() {
-        bail!("it contains no event");
-    }
-    Ok(records)
 }
 
 #[cfg(test)]
@@ -149,22 +97,9 @@ mod tests {
             assert_eq!(found.iter().collect::<Vec<_>>(), wanted, "{text}");
         }
         for nothing in ["", "[]", "{\"Records\": []}", "{"] {
-            assert!(records(nothing).is_err(), "{nothing}");
-        }
-    }
-
-    #[test]
-    fn match_reads_a_file_with_a_lone_surrogate() {
-        for (text, whole) in [
-            (r#"{"a": "x\ud800y"}"#, "x\u{fffd}y"),
-            (r#"{"a": "\udc00\ud800\ud800"}"#, "\u{fffd}\u{fffd}\u{fffd}"),
-            (r#"{"a": "\ud83d\ude00 \\ud800"}"#, "\u{1f600} \\ud800"),
-            (r#"{"a": "\ud83dé\""}"#, "\u{fffd}é\""),
-        ] {
             let (environment, _) = Environment::captured("/");
-            let environment = environment.with_input(text);
-            let found = raw(&environment, Path::new("-")).unwrap();
-            assert_eq!(found, [json!({"a": whole})], "{text}");
+            let environment = environment.with_input(nothing);
+            assert!(raw(&environment, Path::new("-")).is_err(), "{nothing}");
         }
     }
 

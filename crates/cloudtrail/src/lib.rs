@@ -10,6 +10,7 @@
 //! - [`Withheld`], [`Category`]: which events EventBridge delivers to a rule before it evaluates
 //!   the pattern;
 //! - [`records`]: the records of a log file, one by one, in bounded memory;
+//! - [`documents`]: the events of a whole text;
 //! - [`hostile`]: variants of an event with text that an attacker could choose.
 //!
 //! The crate doesn't depend on rules. The simulator must not depend on this crate: a mistake in
@@ -33,6 +34,7 @@
 //! ```
 
 mod delivery;
+pub mod documents;
 pub mod envelope;
 pub mod fields;
 mod head;

@@ -222,7 +222,10 @@ impl Templates {
             .take(line)
             .map(str::len)
             .sum();
-        let span = error.range().map_or(Span::new(before, before), |range| {
+        // The range of an unclosed comment or string can end after the text or inside a character.
+        let range = error.range();
+        let range = range.filter(|range| file.text.get(range.clone()).is_some());
+        let span = range.map_or(Span::new(before, before), |range| {
             Span::new(range.start, range.end)
         });
         diagnostic.at(SourceLocation::new(file, span))
@@ -355,6 +358,27 @@ mod tests {
             if code != "template::syntax" {
                 assert_eq!(found.code, code, "{short}: {about}");
             }
+        }
+    }
+
+    /// The range of an unclosed comment ended two bytes after the text.
+    #[test]
+    fn a_diagnostic_about_any_broken_template_points_into_it() {
+        for text in [
+            "{#",
+            "{# é",
+            "é{#",
+            "é\né {# é",
+            "{% if é %}",
+            "é {{ é",
+            "{{ 'é",
+            "é\n{%",
+            "{#- a -#}\né {# b",
+        ] {
+            let found = diagnostic_about(text);
+            let location = found.location.clone().expect("a location");
+            let span = location.span.start..location.span.end;
+            assert!(location.file.text.get(span).is_some(), "{text}: {found:?}");
         }
     }
 

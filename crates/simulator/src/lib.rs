@@ -27,6 +27,7 @@
 //! ```
 
 mod admin;
+mod aws_command;
 mod clock;
 mod dispatch;
 mod faults;
@@ -43,6 +44,7 @@ use simulator_policy as policy;
 use simulator_services as services;
 use simulator_wire as wire;
 
+pub use aws_command::AwsCommand;
 pub use cloudformation::{InstanceEffect, Lag, LiveResource, Quotas, StackOf};
 pub use faults::{Bucket, Event, Faults, InstanceFault, Rate, RequestFault, Scheduled, When};
 pub use journal::Request;

@@ -33,6 +33,8 @@ enum Fault {
     AlwaysUpdates,
     /// Drops the last difference of a drift check.
     OverlooksDrift,
+    /// Says nothing of use about a difference.
+    KnowsNoRemedy,
     /// Waits for something that never happens.
     NeverEnds,
 }
@@ -57,8 +59,13 @@ impl Deployer for Fault {
     ) -> LocalBoxFuture<'a, Result<DriftReport, DeployError>> {
         Box::pin(async move {
             let mut report = Product.drift(cloud, bundle).await?;
-            if matches!(self, Fault::OverlooksDrift) {
-                report.differences.pop();
+            match self {
+                Fault::OverlooksDrift => drop(report.differences.pop()),
+                Fault::KnowsNoRemedy => {
+                    let all = report.differences.iter_mut();
+                    all.for_each(|it| it.fix = "ask somebody".into());
+                }
+                _ => {}
             }
             Ok(report)
         })
@@ -124,7 +131,7 @@ impl Fault {
                     cloud.update_instances(&request).await.unwrap_or_default();
                 }
             }
-            Fault::OverlooksDrift => {}
+            Fault::OverlooksDrift | Fault::KnowsNoRemedy => {}
             Fault::NeverEnds => loop {
                 cloud.pause(Duration::from_hours(12)).await;
             },
@@ -192,6 +199,11 @@ fn an_unnecessary_update_is_detected() {
 #[test]
 fn overlooked_drift_is_detected() {
     is_caught(Fault::OverlooksDrift, Invariant::DriftFound);
+}
+
+#[test]
+fn a_difference_without_a_remedy_is_detected() {
+    is_caught(Fault::KnowsNoRemedy, Invariant::Repaired);
 }
 
 #[test]

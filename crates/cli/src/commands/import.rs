@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use cloudtrail::documents::unpacked;
 use eventbridge_pattern::Event;
 use report::plural;
 use serde::Serialize;
@@ -14,7 +15,6 @@ use syntax::{Diagnostic, SourceFile};
 
 use crate::arguments::{Format, SigmaImportArguments};
 use crate::environment::Environment;
-use crate::events::unpacked;
 use crate::exit::Exit;
 use crate::files;
 use crate::invocation::Invocation;
