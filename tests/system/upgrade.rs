@@ -188,12 +188,12 @@ fn an_upgrade_from_the_first_version_in_waves_misses_no_event() {
     let target = organization.argument();
     project
         .run(&["plan", "--org", &target])
-        .says("would have 36 rules with `wildcard`, and the quota is 30")
+        .says("would have 32 rules with `wildcard`, and the quota is 30")
         .says("deploy once with `forward: broad`");
     project
         .run(&["deploy", "--org", &target])
         .expect(6)
-        .says("would have 36 rules with `wildcard`");
+        .says("would have 32 rules with `wildcard`");
     stop_all_through(&organization);
     let mut adopted = 0;
     for (forward, other) in [("broad", "exact"), ("exact", "broad")] {
