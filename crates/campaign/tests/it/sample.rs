@@ -1,15 +1,15 @@
-//! Fixed seeds, about a minute's worth.
+//! Fixed seeds, about half a minute's worth.
 
 use campaign::{Product, campaign};
 
 #[test]
 fn every_invariant_holds_in_a_sample_of_runs() {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let outcome = campaign(1, 36, threads, &Product, &|_, _| {});
+    let outcome = campaign(1, 22, threads, &Product, &|_, _| {});
     assert!(outcome.failures.is_empty(), "{outcome}");
-    assert!(outcome.counts.kills >= 40, "{outcome}");
+    assert!(outcome.counts.kills >= 25, "{outcome}");
     assert!(outcome.counts.mutating > 0, "{outcome}");
-    assert!(outcome.counts.tampering.len() >= 20, "{outcome}");
+    assert!(outcome.counts.tampering.len() >= 15, "{outcome}");
 }
 
 #[test]
