@@ -27,6 +27,12 @@ const AFTERMATH: Duration = Duration::from_hours(3);
 /// Maximum kills per deployment.
 const KILLS: usize = 4;
 
+/// What a remedy says if a deployment is part of it.
+const DEPLOY: &str = "`deploy`";
+
+/// Long enough for the operation that a remedy starts.
+const OPERATION: Duration = Duration::from_mins(10);
+
 /// How often remedies are followed: one difference may hide another, such as a key without a topic.
 const REPAIRS: usize = 4;
 
@@ -520,8 +526,14 @@ impl Runner<'_> {
     /// Follows the remedies of a drift report until none is left. Then there is nothing to deploy.
     async fn repair(&mut self, mut report: DriftReport) -> Result<()> {
         for _ in 0..REPAIRS {
-            for remedy in remedies(&report) {
-                self.follow(&remedy).await?;
+            let remedies = remedies(&report);
+            for remedy in &remedies {
+                self.follow(remedy);
+            }
+            if remedies.iter().any(|remedy| remedy.contains(DEPLOY)) {
+                self.disturb_next();
+                let bundle = self.bundle()?;
+                self.process(&bundle, None).await;
             }
             if report.differences.is_empty() || !self.run.broken.is_empty() {
                 break;
@@ -540,23 +552,25 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Runs the commands of a remedy, as far as they succeed.
-    async fn follow(&mut self, remedy: &str) -> Result<()> {
+    /// Runs the AWS commands of a remedy, as far as they succeed, and lets each end. A deployment comes
+    /// after those of all remedies: it trusts stacks whose instances are current.
+    fn follow(&mut self, remedy: &str) {
         let account = account_of(remedy);
-        for command in remedy.split('`').skip(1).step_by(2) {
-            let next = self.lab.simulator.journal_length();
-            self.history.disturb(next..=next);
-            if command == "deploy" {
-                let bundle = self.bundle()?;
-                self.process(&bundle, None).await;
-            } else if command.starts_with("aws ")
-                && let Err(error) = self.lab.run_aws(account, command)
-            {
+        let commands = remedy.split('`').skip(1).step_by(2);
+        for command in commands.filter(|it| it.starts_with("aws ")) {
+            self.disturb_next();
+            if let Err(error) = self.lab.run_aws(account, command) {
                 self.log(&format!("{command}: {error}"));
                 break;
             }
+            self.lab.simulator.advance(OPERATION);
         }
-        Ok(())
+    }
+
+    /// The next request is somebody else's.
+    fn disturb_next(&mut self) {
+        let next = self.lab.simulator.journal_length();
+        self.history.disturb(next..=next);
     }
 
     async fn finish(mut self, start: Instant) -> Run {
@@ -573,8 +587,7 @@ impl Runner<'_> {
     }
 }
 
-/// The remedies in the order of the report, except that a deployment comes last: it trusts stacks whose
-/// instances are current.
+/// The remedies in the order of the report, each once.
 fn remedies(report: &DriftReport) -> Vec<String> {
     let mut all: Vec<String> = Vec::new();
     for difference in &report.differences {
@@ -583,7 +596,6 @@ fn remedies(report: &DriftReport) -> Vec<String> {
             all.push(remedy);
         }
     }
-    all.sort_by_key(|remedy| remedy.contains("`deploy`"));
     all
 }
 
