@@ -567,7 +567,7 @@ impl Runner<'_> {
         }
     }
 
-    /// The next request is somebody else's.
+    /// No deployer makes the next request.
     fn disturb_next(&mut self) {
         let next = self.lab.simulator.journal_length();
         self.history.disturb(next..=next);
