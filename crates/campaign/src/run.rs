@@ -30,9 +30,6 @@ const KILLS: usize = 4;
 /// What a remedy says if a deployment is part of it.
 const DEPLOY: &str = "`deploy`";
 
-/// Long enough for the operation that a remedy starts.
-const OPERATION: Duration = Duration::from_mins(10);
-
 /// How often remedies are followed: one difference may hide another, such as a key without a topic.
 const REPAIRS: usize = 4;
 
@@ -552,8 +549,8 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// Runs the AWS commands of a remedy, as far as they succeed, and lets each end. A deployment comes
-    /// after those of all remedies: it trusts stacks whose instances are current.
+    /// Runs the AWS commands of a remedy, as far as they succeed. A deployment comes after those of all
+    /// remedies: it trusts stacks whose instances are current.
     fn follow(&mut self, remedy: &str) {
         let account = account_of(remedy);
         let commands = remedy.split('`').skip(1).step_by(2);
@@ -563,7 +560,6 @@ impl Runner<'_> {
                 self.log(&format!("{command}: {error}"));
                 break;
             }
-            self.lab.simulator.advance(OPERATION);
         }
     }
 

@@ -1,7 +1,9 @@
 //! The union of many patterns in as few patterns as fit the service's limits.
 //!
 //! Patterns are split into their alternatives. Alternatives that differ in the list of one field
-//! become one with the joined list; what remains different becomes branches of a `$or`.
+//! become one with the joined list; what remains different becomes branches of a `$or`, and branches
+//! that repeat a field share a `$or` below it (AWS's own engine reads them to any depth:
+//! `JsonRuleCompiler` in <https://github.com/aws/event-ruler>).
 //! Three things keep this exact: fields keep their paths (so array consistency and the order in
 //! which absences are matched stay), lists are only joined if their terms don't change each other's
 //! meaning (numbers and addresses do), and no field is both inside and outside a `$or`, where
