@@ -338,6 +338,9 @@ impl<'a> Parser<'a> {
             self.enter(&terms.len().to_string());
             terms.push(item(self, token)?);
             self.leave();
+            if self.check_only {
+                continue;
+            }
             let source = self
                 .text
                 .get(start..self.scanner.position())

@@ -1,5 +1,7 @@
 //! Wildcard operands: checking, matching.
 
+use std::sync::OnceLock;
+
 use memchr::memmem::Finder;
 
 /// A checked wildcard: literal pieces with any text between them.
@@ -7,9 +9,9 @@ use memchr::memmem::Finder;
 pub(crate) struct Wildcard {
     /// One piece more than there are stars.
     pieces: Vec<String>,
-    /// Searchers for the pieces between two stars; preparing one takes longer than
-    /// searching a short text.
-    middle: Vec<Finder<'static>>,
+    /// Searchers for the pieces between two stars, prepared by the first match: preparing one takes
+    /// longer than searching a short text, and a pattern that is only checked needs none.
+    middle: OnceLock<Vec<Finder<'static>>>,
 }
 
 impl PartialEq for Wildcard {
@@ -49,13 +51,10 @@ impl Wildcard {
                 c => push(&mut pieces, c),
             }
         }
-        let middle = pieces
-            .get(1..pieces.len() - 1)
-            .unwrap_or_default()
-            .iter()
-            .map(|piece| Finder::new(piece).into_owned())
-            .collect();
-        Ok(Wildcard { pieces, middle })
+        Ok(Wildcard {
+            pieces,
+            middle: OnceLock::new(),
+        })
     }
 
     /// Whether the whole text fits. Each piece is looked for once, from the left, so the time is
@@ -64,7 +63,7 @@ impl Wildcard {
         let [first, others @ ..] = self.pieces.as_slice() else {
             return false;
         };
-        let Some(last) = others.last() else {
+        let Some((last, middle)) = others.split_last() else {
             return text == first.as_bytes();
         };
         let Some(mut rest) = text
@@ -73,7 +72,11 @@ impl Wildcard {
         else {
             return false;
         };
-        for piece in &self.middle {
+        let middle = self.middle.get_or_init(|| {
+            let prepare = |piece| Finder::new(piece).into_owned();
+            middle.iter().map(prepare).collect()
+        });
+        for piece in middle {
             let behind = piece
                 .find(rest)
                 .and_then(|at| rest.get(at + piece.needle().len()..));

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use syntax::{Diagnostic, SourceFile, SourceLocation, Span};
 
-use crate::lint;
+use crate::lint::allow::Allowances;
+use crate::lint::{self, Linted};
 use crate::model::Rule;
 use crate::read::fixtures::Fixtures;
 use crate::read::{self, folder};
@@ -31,6 +32,42 @@ impl Library {
     /// Whether any diagnostic is an error.
     pub fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
+    /// Adds a checked file; `ids` are those of the files before it. Returns the file's allowances if it
+    /// is a rule: the checks run only on rules, so only there can an allowance be unused.
+    fn add(
+        &mut self,
+        linted: Linted,
+        ids: &mut BTreeMap<String, SourceLocation>,
+    ) -> Option<Allowances> {
+        self.diagnostics.extend(linted.diagnostics);
+        let duplicate = linted
+            .id
+            .and_then(|(id, location)| taken(ids, id, location));
+        let is_unique = duplicate.is_none();
+        self.diagnostics.extend(duplicate);
+        match linted.rule {
+            Some(rule) if linted.sound && is_unique => self.rules.push(rule),
+            // The caller can't run the tests of a rule it doesn't get, and one run must show all
+            // problems.
+            Some(rule) => self.diagnostics.extend(
+                run_tests(&rule)
+                    .into_iter()
+                    .filter_map(|outcome| outcome.diagnostic),
+            ),
+            None => return None,
+        }
+        Some(linted.allowances)
+    }
+
+    /// Counts what is allowed and reports what needn't be.
+    fn finish(mut self, allowances: Vec<Allowances>) -> Self {
+        for allowance in allowances {
+            self.allowed += allowance.finish(&mut self.diagnostics);
+        }
+        sort(&mut self.diagnostics);
+        self
     }
 }
 
@@ -61,20 +98,14 @@ pub fn load(directory: &Path, options: &Options) -> Library {
     }
     let mut fixtures = Fixtures::new(directory);
     let files = folder::read(&paths, &mut library.diagnostics);
-    let among_rules = |rules: &[Rule]| {
-        let mut diagnostics = lint::shadow::check(rules);
-        diagnostics.extend(lint::omitted::check(rules));
-        diagnostics
-    };
-    gather(
-        &mut library,
-        files.into_iter(),
-        &mut fixtures,
-        *options,
-        among_rules,
-    );
-    sort(&mut library.diagnostics);
-    library
+    let mut allowances = gather(&mut library, &files, &mut fixtures, *options);
+    let mut among_rules = lint::shadow::check(&library.rules);
+    among_rules.extend(lint::omitted::check(&library.rules));
+    for allowance in &mut allowances {
+        allowance.filter(&mut among_rules);
+    }
+    library.diagnostics.extend(among_rules);
+    library.finish(allowances)
 }
 
 /// Checks the text of a rule that isn't in the folder yet; its fixtures are read from `directory`.
@@ -82,61 +113,34 @@ pub fn load(directory: &Path, options: &Options) -> Library {
 pub fn check_file(file: &Arc<SourceFile>, directory: &Path, options: &Options) -> Library {
     let mut library = Library::default();
     let mut fixtures = Fixtures::new(directory);
-    let files = std::iter::once(Arc::clone(file));
+    let files = std::slice::from_ref(file);
     // A rule alone says nothing about the rules beside it.
-    gather(&mut library, files, &mut fixtures, *options, |_| Vec::new());
+    let allowances = gather(&mut library, files, &mut fixtures, *options);
     library.files = 1;
-    sort(&mut library.diagnostics);
-    library
+    library.finish(allowances)
 }
 
+/// Checks files. Returns the allowances of those that are rules.
 fn gather(
     library: &mut Library,
-    mut files: impl ExactSizeIterator<Item = Arc<SourceFile>>,
+    files: &[Arc<SourceFile>],
     fixtures: &mut Fixtures,
     options: Options,
-    among_rules: impl Fn(&[Rule]) -> Vec<Diagnostic>,
-) {
+) -> Vec<Allowances> {
     let mut ids: BTreeMap<String, SourceLocation> = BTreeMap::new();
     let mut allowances = Vec::new();
-    while let Some(file) = files.next() {
+    for (index, file) in files.iter().enumerate() {
         if library.diagnostics.len() >= folder::MAX_DIAGNOSTICS {
-            let unchecked = folder::unchecked(files.len() + 1);
-            library.diagnostics.push(unchecked);
+            library
+                .diagnostics
+                .push(folder::unchecked(files.len() - index));
             break;
         }
-        let linted = lint::check(read::file(&file, fixtures), options.today);
-        library.diagnostics.extend(linted.diagnostics);
-        if linted.rule.is_some() {
-            // Checks run only on files that are rules, so only their allowances can be unused.
-            allowances.push(linted.allowances);
-        }
-        let duplicate = linted
-            .id
-            .and_then(|(id, location)| taken(&mut ids, id, location));
-        let is_unique = duplicate.is_none();
-        library.diagnostics.extend(duplicate);
-        match linted.rule {
-            Some(rule) if linted.sound && is_unique => library.rules.push(rule),
-            // The caller can't run the tests of a rule it doesn't get, and one run must show all
-            // problems.
-            Some(rule) => library.diagnostics.extend(
-                run_tests(&rule)
-                    .into_iter()
-                    .filter_map(|outcome| outcome.diagnostic),
-            ),
-            None => {}
-        }
+        let linted = lint::check(read::file(file, fixtures), options.today);
+        allowances.extend(library.add(linted, &mut ids));
     }
     library.rules.sort_by(|a, b| a.id.cmp(&b.id));
-    let mut among_rules = among_rules(&library.rules);
-    for allowance in &mut allowances {
-        allowance.filter(&mut among_rules);
-    }
-    library.diagnostics.extend(among_rules);
-    for allowance in allowances {
-        library.allowed += allowance.finish(&mut library.diagnostics);
-    }
+    allowances
 }
 
 /// Registers an id, or reports that another rule has it.

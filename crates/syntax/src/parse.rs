@@ -1,6 +1,8 @@
 //! Parses YAML text into a tree with spans.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as MapEntry;
 use std::sync::Arc;
 
 use granit_parser::{Event, Options, Parser, ScalarStyle, StrInput};
@@ -14,7 +16,7 @@ use crate::tree::{Entry, Node, Value};
 pub const MAX_BYTES: usize = 1024 * 1024;
 /// Deepest nesting of lists and mappings.
 pub const MAX_DEPTH: usize = 64;
-/// Most values (keys not counted) in one file.
+/// Most values in one file, keys included.
 pub const MAX_VALUES: usize = 100_000;
 /// Parsing a file ends after this many diagnostics.
 const MAX_DIAGNOSTICS: usize = 100;
@@ -212,7 +214,7 @@ impl<'input> Builder<'input> {
 
     fn mapping(&mut self, mut span: Span, depth: usize) -> Result<Node, Stop> {
         let mut entries: Vec<Entry> = Vec::new();
-        let mut seen: BTreeMap<String, Span> = BTreeMap::new();
+        let mut seen: HashMap<Cow<'input, str>, Span> = HashMap::new();
         let mut last = None;
         loop {
             let (event, key_span) = self.next()?;
@@ -233,7 +235,7 @@ impl<'input> Builder<'input> {
                             key_span,
                         );
                     }
-                    Some(text.to_string())
+                    Some(text.clone())
                 }
                 _ => None,
             };
@@ -250,8 +252,15 @@ impl<'input> Builder<'input> {
                 );
                 continue;
             };
-            if let Some(first) = seen.get(&key) {
-                let (line, _) = SourceLocation::new(self.file, *first).line_column();
+            let taken = match seen.entry(key.clone()) {
+                MapEntry::Occupied(first) => Some(*first.get()),
+                MapEntry::Vacant(free) => {
+                    free.insert(key_span);
+                    None
+                }
+            };
+            if let Some(first) = taken {
+                let (line, _) = SourceLocation::new(self.file, first).line_column();
                 self.diagnostics.push(
                     Diagnostic::error(
                         "yaml::duplicate-key",
@@ -262,9 +271,8 @@ impl<'input> Builder<'input> {
                 );
                 continue;
             }
-            seen.insert(key.clone(), key_span);
             entries.push(Entry {
-                key,
+                key: key.into_owned(),
                 key_span,
                 value,
             });

@@ -388,6 +388,51 @@ gizmos verify --org --accounts $MEMBER --regions $MEMBER_REGION",
     "the spoke's Region" => "nothing",
 }
 
+probe! { NESTED_OR "nested-or" false:
+    "How deep may `$or` stand within `$or`?",
+    "Patterns of forwarders nest it up to five levels. AWS's open-source engine sets no bound, and no page \
+     of the service names one.",
+    "gizmos compile --regions $HOME_REGION,$MEMBER_REGION --out compiled
+event='{\"id\":\"1\",\"account\":\"'$MEMBER'\",\"region\":\"'$MEMBER_REGION'\",\"source\":\"aws.ec2\",\"time\":\"2026-11-30T00:00:00Z\",\"detail-type\":\"AWS API Call via CloudTrail\",\"resources\":[],\"detail\":{}}'
+jq -r '.Resources[] | select(.Type == \"AWS::Events::Rule\") | .Properties.EventPattern | tojson' \\
+  compiled/gizmos-rules-spoke*.template.json | while read -r pattern; do
+  aws events test-event-pattern --profile member --region $MEMBER_REGION \\
+    --event-pattern \"$pattern\" --event \"$event\"
+done",
+    "each answer has a `Result`" => "nothing",
+    "`InvalidEventPatternException` about `$or`" =>
+        "`grouped` in crates/eventbridge-pattern/src/union.rs must group to that depth at most; until then \
+         deployment of spokes fails, and nothing that runs is changed",
+}
+
+probe! { STACK_SETS_CALLER "caller-of-stack-sets" false:
+    "Which `userIdentity` do calls have that StackSets make in a member account?",
+    "Self-protection rules leave out calls of roles with the prefix `stacksets-exec-` that CloudFormation \
+     makes (`invokedBy`), so that a deployment alerts nobody.",
+    "gizmos deploy --org
+sleep 900
+aws cloudtrail lookup-events --profile member --region $MEMBER_REGION --max-results 5 \\
+  --lookup-attributes AttributeKey=EventName,AttributeValue=PutRule \\
+  --query 'Events[].CloudTrailEvent' --output text | jq .userIdentity",
+    "`sessionIssuer.userName` has the prefix, and `invokedBy` is cloudformation.amazonaws.com" => "nothing",
+    "something else" =>
+        "each deployment alerts: put what is seen into the exemption of the rules in rules/self-protection",
+}
+
+probe! { ALARM_SOURCE "source-of-alarms" false:
+    "Does a topic's policy see `aws:SourceArn` and `aws:SourceAccount` when an alarm publishes?",
+    "The topic `gizmos-dead-letter-alarms` admits one alarm by these keys.",
+    "alarm=$(aws cloudwatch describe-alarms --profile hub --region $HOME_REGION \\
+  --alarm-name-prefix StackSet-gizmos-topic --query 'MetricAlarms[0].AlarmName' --output text)
+aws cloudwatch set-alarm-state --profile hub --region $HOME_REGION --alarm-name \"$alarm\" \\
+  --state-value ALARM --state-reason 'a test'
+aws cloudwatch describe-alarm-history --profile hub --region $HOME_REGION --alarm-name \"$alarm\" \\
+  --history-item-type Action --max-records 1",
+    "the action succeeded, and subscribers have a message" => "nothing",
+    "the action failed" =>
+        "the statement `AlarmPublishes` in stacksets/topics.json.j2 must do without the key that is missing",
+}
+
 probe! { RUNBOOK "calls-of-the-runbook" false:
     "Which Describe calls does `AWS-StartEC2Instance` make?",
     "The role of the stop-protection response may make both that could be meant.",
@@ -527,6 +572,9 @@ pub const PROBES: &[Probe] = &[
     UNDELIVERED,
     SHADOW_TRAIL,
     REGION_DENY,
+    NESTED_OR,
+    STACK_SETS_CALLER,
+    ALARM_SOURCE,
     RUNBOOK,
     AUTOMATION,
     OPERATION_IDS,

@@ -4,7 +4,7 @@
 //! its meaning, a bad and a good example, whether it has a fix and whether a comment can allow it.
 //! [`page`] renders the registry as `rules/LINTS.md`.
 
-mod allow;
+pub(crate) mod allow;
 mod checks;
 mod clause;
 mod fields;

@@ -10,7 +10,7 @@ pub const SCHEMA_FILE: &str = "rule.schema.json";
 /// Most rule files in a library.
 pub(crate) const MAX_FILES: usize = 10_000;
 /// Total size limit of the rule files of a library, in bytes.
-pub(crate) const MAX_TOTAL_BYTES: usize = 16 * 1024 * 1024;
+pub(crate) const MAX_TOTAL_BYTES: usize = 8 * 1024 * 1024;
 /// Diagnostics of a library after which no more of its files are checked.
 pub const MAX_DIAGNOSTICS: usize = 1_000;
 /// Deepest nesting of subfolders.

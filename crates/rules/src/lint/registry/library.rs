@@ -44,7 +44,7 @@ pub(super) const LINTS: &[Lint] = &[
     error(
         "library::too-many",
         "Too many files, tests or diagnostics",
-        "A library has at most 10,000 files with 16 MB, and 10,000 tests whose events take 96 MB of memory. After 1,000 diagnostics, no more files are checked.",
+        "A library has at most 10,000 files with 8 MB, and 10,000 tests whose events take 96 MB of memory. After 1,000 diagnostics, no more files are checked.",
         Words("10,001 files"),
         RULE,
     ),
