@@ -10,6 +10,7 @@ use compiler::organization::{ARTIFACT_PREFIX, Organization};
 use fastrand::Rng;
 use serde_json::{Value, json};
 use simulator::{AwsCommand, Config, Fleet, FleetStack, FleetStackSet, Simulator};
+use tokio::runtime::Handle;
 
 use crate::time::Time;
 
@@ -76,15 +77,24 @@ struct Foreign {
 impl Lab {
     /// An organization with this many workload accounts, without randomness.
     pub(crate) async fn plain(accounts: usize, regions: &[String], seed: u64) -> Result<Lab> {
-        let simulator = Simulator::start(Config {
+        Lab::plain_on(&Handle::current(), accounts, regions, seed).await
+    }
+
+    /// [`plain`](Lab::plain), with the simulator on the runtime `server`.
+    pub(crate) async fn plain_on(
+        server: &Handle,
+        accounts: usize,
+        regions: &[String],
+        seed: u64,
+    ) -> Result<Lab> {
+        let started = Simulator::start(Config {
             workload_accounts: accounts,
             regions: regions.to_vec(),
             seed,
             ..Config::default()
-        })
-        .await?;
+        });
         Ok(Lab {
-            simulator,
+            simulator: server.spawn(started).await??,
             time: Time::default(),
             regions: regions.to_vec(),
             units: ["production", "development", "security"]

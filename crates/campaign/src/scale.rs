@@ -13,6 +13,8 @@ use deployer::drift::DriftOutcome;
 use deployer::{ApplyOutcome, DeployError, DriftOptions, Silent};
 use serde::Serialize;
 use simulator::{DEFAULT_REGIONS, Fleet};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 pub use step::{Calls, Step};
 
@@ -61,7 +63,15 @@ pub async fn scale(
         );
     }
     let (bundle, rules) = bundle(regions)?;
-    let lab = Lab::plain(accounts - 3, &bundle.organization.regions, 1).await?;
+    // A thread of its own: AWS doesn't take the client's time.
+    let server = Server::start()?;
+    let lab = Lab::plain_on(
+        &server.handle,
+        accounts - 3,
+        &bundle.organization.regions,
+        1,
+    )
+    .await?;
     let mut scale = Scale {
         accounts,
         regions,
@@ -77,6 +87,7 @@ pub async fn scale(
 
     let steps = Steps {
         lab: &lab,
+        server: &server.handle,
         bundle: &bundle,
     };
 
@@ -152,9 +163,37 @@ pub async fn scale(
     Ok(scale)
 }
 
+/// A thread that runs the simulator. It ends when this is dropped.
+struct Server {
+    handle: Handle,
+    /// Dropped to end the thread.
+    _stop: oneshot::Sender<()>,
+}
+
+impl Server {
+    fn start() -> Result<Server> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .context("could not start a runtime")?;
+        let handle = runtime.handle().clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        std::thread::Builder::new()
+            .name("simulator".to_owned())
+            // Ends with an error, since nothing is ever sent.
+            .spawn(move || runtime.block_on(stopped).unwrap_or_default())
+            .context("could not start a thread")?;
+        Ok(Server {
+            handle,
+            _stop: stop,
+        })
+    }
+}
+
 /// Runs the steps of the scale case, each like a new process.
 struct Steps<'a> {
     lab: &'a Lab,
+    server: &'a Handle,
     bundle: &'a Bundle,
 }
 
@@ -164,7 +203,7 @@ impl Steps<'_> {
         name: &'static str,
         work: impl AsyncFnOnce(Aws) -> Result<T, DeployError>,
     ) -> Result<(T, Step)> {
-        let measured = Measured::start(self.lab);
+        let measured = Measured::start(self.lab, self.server);
         let work = measured.run(async {
             let cloud = self.lab.connect(&self.bundle.organization).await;
             work(cloud).await

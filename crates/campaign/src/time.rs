@@ -1,9 +1,10 @@
 //! One virtual clock for deployer, SDK and simulator.
 //!
 //! Every wait in the client (the deployer between two polls, the SDK before a retry) is registered
-//! here. When nothing can proceed, the simulator's clock jumps to the earliest wait. A run happens
-//! in a single thread, so equal seeds give equal runs, and hours take milliseconds.
+//! here. When nothing can proceed, the simulator's clock jumps to the earliest wait, so hours take
+//! milliseconds. A run happens in a single thread, so equal seeds give equal runs.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -12,8 +13,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use futures::task::AtomicWaker;
 use simulator::Simulator;
+use tokio::runtime::Handle;
 
 /// Number of idle polls of the sockets before the clock may advance. Loopback delivers at once, so
 /// one poll suffices unless the machine is busy.
@@ -143,7 +147,8 @@ impl Wake for Signal {
     }
 }
 
-/// Drives a future and advances virtual time whenever nothing else can proceed.
+/// Drives a future and advances virtual time whenever nothing else can proceed. The simulator runs in
+/// the same thread.
 pub(crate) async fn drive<T>(
     simulator: &Simulator,
     time: &Time,
@@ -214,4 +219,63 @@ pub(crate) async fn drive<T>(
         Poll::Pending
     })
     .await
+}
+
+/// Like [`drive`], with a simulator that runs on the runtime `server`. Not reproducible, since two
+/// threads run at once; but the client gets a processor of its own, as it has in front of AWS.
+pub(crate) async fn drive_apart<T>(
+    simulator: &Simulator,
+    server: &Handle,
+    time: &Time,
+    work: impl Future<Output = T>,
+) -> Ended<T> {
+    let mut work = pin!(work);
+    let steps = Cell::new(0_u64);
+    // Polls the work only when it was woken.
+    let mut running = FuturesUnordered::new();
+    running.push(poll_fn(|context| {
+        steps.set(steps.get() + 1);
+        work.as_mut().poll(context)
+    }));
+    let epoch = simulator.now();
+    let began = time.sleepers().now;
+    let mut progress = Instant::now();
+    loop {
+        let before = (steps.get(), simulator.answered());
+        tokio::select! {
+            biased;
+            Some(result) = running.next() => return Ended::Finished(result),
+            () = quiet(server) => {}
+        }
+        if before != (steps.get(), simulator.answered()) {
+            progress = Instant::now();
+            continue;
+        }
+        let elapsed = Duration::try_from(simulator.now().duration_since(epoch)).unwrap_or_default();
+        if elapsed > ENDLESS || progress.elapsed() > HUNG {
+            return Ended::Hung;
+        }
+        if let Some(first) = time.first() {
+            let left = first.saturating_sub(began + elapsed);
+            simulator.advance(left.max(Duration::from_millis(1)));
+            time.wake(first);
+            progress = Instant::now();
+        }
+    }
+}
+
+/// Lets both threads read what the other has sent. A request that was sent before is performed
+/// afterwards, and a response that was sent before is read.
+async fn quiet(server: &Handle) {
+    // Checking more often would cost the time that is measured.
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    server.spawn(polls()).await.unwrap_or_default();
+    polls().await;
+}
+
+/// Waits until this thread has polled its sockets a few times.
+async fn polls() {
+    for _ in 0..QUIET {
+        tokio::task::yield_now().await;
+    }
 }

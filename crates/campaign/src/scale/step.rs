@@ -7,10 +7,11 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use serde::Serialize;
+use tokio::runtime::Handle;
 
 use crate::lab::Lab;
 use crate::process;
-use crate::time::{Ended, drive};
+use crate::time::{Ended, drive_apart};
 
 /// Items per page of `ListAccounts`.
 const ACCOUNTS_PAGE: usize = 20;
@@ -127,6 +128,8 @@ impl Extent {
 /// A step that is being measured.
 pub(super) struct Measured<'l> {
     lab: &'l Lab,
+    /// The simulator's runtime.
+    server: &'l Handle,
     start: Instant,
     processor_start: Option<f64>,
     virtual_start: jiff::Timestamp,
@@ -134,9 +137,10 @@ pub(super) struct Measured<'l> {
 }
 
 impl<'l> Measured<'l> {
-    pub(super) fn start(lab: &'l Lab) -> Measured<'l> {
+    pub(super) fn start(lab: &'l Lab, server: &'l Handle) -> Measured<'l> {
         Measured {
             lab,
+            server,
             start: Instant::now(),
             processor_start: process::processor_time(),
             virtual_start: lab.simulator.now(),
@@ -150,7 +154,7 @@ impl<'l> Measured<'l> {
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T> {
         let lab = self.lab;
-        match drive(&lab.simulator, &lab.time, None, Box::pin(work)).await {
+        match drive_apart(&lab.simulator, self.server, &lab.time, Box::pin(work)).await {
             Ended::Finished(result) => Ok(result?),
             Ended::Killed | Ended::Hung => bail!("the deployer hangs"),
         }
