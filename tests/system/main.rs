@@ -19,6 +19,7 @@ mod docs;
 mod drift;
 mod drift_schedule;
 mod drift_truth;
+mod existing_trail;
 mod exit_codes;
 mod findings;
 mod fleet;

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 use tests::{HOME, HUB, MANAGEMENT, Project, Run, Served};
 
+use crate::existing_trail::{make_trail, use_trail};
 use crate::project;
 
 const ROLE: &str = "gizmos-deploy";
@@ -337,6 +338,40 @@ fn permissions_of_plan_drift_and_verify_are_enough_for_these() {
         .says("UpdateStackSet on arn:aws:cloudformation:*:111122223333:stackset-target/gizmos-*")
         .says("other kinds of resources")
         .says("permissions deploy` prints");
+}
+
+#[test]
+fn permissions_for_an_existing_trail_are_enough_and_change_nothing_of_it() {
+    let organization = Served::start();
+    make_trail(&organization);
+    let key = role(&organization);
+    let target = organization.argument_as(&key);
+    let project = project();
+    use_trail(&project);
+    let deploy = policies(&project, "deploy");
+    for (_, action) in granted(&deploy) {
+        let reads = ["Describe", "Get", "List", "Lookup"].map(|verb| format!("cloudtrail:{verb}"));
+        let is_read = reads.iter().any(|it| action.starts_with(it));
+        assert!(is_read || !action.starts_with("cloudtrail:"), "{action}");
+    }
+    give_all(&organization, &deploy);
+    nothing_is_denied(&project.run(&["deploy", "--org", &target]).expect(0).all());
+    for command in ["plan", "drift", "verify"] {
+        give_all(&organization, &policies(&project, command));
+        let run = project.run(&[command, "--org", &target]).expect(0);
+        nothing_is_denied(&run.all());
+    }
+    give_all(&organization, &policies(&project, "plan"));
+    project
+        .run(&["doctor", "--org", &target])
+        .says("ok       existing trail: arn:aws:cloudtrail:us-east-1:111122223333:trail/audit");
+    give_all(&organization, &deploy);
+    nothing_is_denied(
+        &project
+            .run(&["destroy", "--org", "--confirm", "o-exampleorg1", &target])
+            .expect(0)
+            .all(),
+    );
 }
 
 #[test]

@@ -226,6 +226,9 @@ impl Health for Aws {
             .into_iter()
             .map(|trail| TrailSummary {
                 name: trail.name.unwrap_or_default(),
+                arn: trail.trail_arn.unwrap_or_default(),
+                bucket: trail.s3_bucket_name.filter(|bucket| !bucket.is_empty()),
+                multi_region: trail.is_multi_region_trail.unwrap_or(false),
                 organization: trail.is_organization_trail.unwrap_or(false),
                 home_region: trail.home_region.unwrap_or_default(),
             })
@@ -268,6 +271,7 @@ impl Health for Aws {
         Ok(Some(TrailStatus {
             arn,
             key: trail.kms_key_id.filter(|key| !key.is_empty()),
+            bucket: trail.s3_bucket_name.filter(|bucket| !bucket.is_empty()),
             selectors: EventSelectors {
                 basic: selectors
                     .event_selectors
@@ -284,10 +288,26 @@ impl Health for Aws {
             },
             logging: status.is_logging.unwrap_or(false),
             multi_region: trail.is_multi_region_trail.unwrap_or(false),
+            global_services: trail.include_global_service_events.unwrap_or(false),
             organization: trail.is_organization_trail.unwrap_or(false),
             log_file_validation: trail.log_file_validation_enabled.unwrap_or(false),
             delivery_error: status.latest_delivery_error.filter(|e| !e.is_empty()),
         }))
+    }
+
+    async fn trail_logs(&self, location: &Location, arn: &str) -> Result<Option<bool>, CloudError> {
+        let client = aws_sdk_cloudtrail::Client::new(&Aws::briefly(&self.at(location).await?));
+        let answer = client
+            .get_trail_status()
+            .name(arn)
+            .send()
+            .await
+            .map_err(|e| cloud_error("cloudtrail:GetTrailStatus", &e));
+        match answer {
+            Ok(answer) => Ok(Some(answer.is_logging.unwrap_or(false))),
+            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn queue(

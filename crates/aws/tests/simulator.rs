@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use aws::{Aws, Credentials, Options};
 use compiler::organization::{
-    Accounts, Forward, Organization, Publish, RegionSource, TargetScope, Topology, Trail, Wave,
+    Accounts, Forward, Organization, OwnTrail, Publish, RegionSource, TargetScope, Topology, Trail,
+    Wave,
 };
 use compiler::{AccountFilter, Bundle, Members, Part, StackSet, Targets};
 use deployer::drift::{DriftCheck, DriftOptions};
@@ -76,11 +77,7 @@ fn bundle(retention: u32) -> Bundle {
             findings: None,
             deployers: Vec::new(),
             access_role: "OrganizationAccountAccessRole".into(),
-            trail: Trail {
-                name: "gizmos".into(),
-                retention_days: 400,
-                bucket: None,
-            },
+            trail: Trail::Own(OwnTrail::default()),
             topics: Vec::new(),
             waves: vec![Wave {
                 name: "canary".into(),
@@ -114,6 +111,7 @@ fn bundle(retention: u32) -> Bundle {
             auto_deployment: true,
             rules: BTreeMap::new(),
         }],
+        needs: BTreeMap::new(),
     };
     for set in &mut bundle.stack_sets {
         set.tags = compiler::stack_set_tags(&bundle.organization, set.part);

@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result, bail};
 use compiler::organization::{
-    Accounts, Artifacts, Forward, Organization, Protocol, Publish, RegionSource, Subscription,
-    TargetScope, Topic, Topology, Trail, Wave,
+    Accounts, Artifacts, Forward, Organization, OwnTrail, Protocol, Publish, RegionSource,
+    Subscription, TargetScope, Topic, Topology, Trail, Wave,
 };
 use compiler::{Bundle, Placement, Templates};
 use eventbridge_pattern::Pattern;
@@ -82,11 +82,10 @@ impl Input {
                 deployers: Vec::new(),
                 access_role: "OrganizationAccountAccessRole".to_owned(),
                 installation: "gizmos".to_owned(),
-                trail: Trail {
-                    name: "gizmos".to_owned(),
+                trail: Trail::Own(OwnTrail {
                     retention_days: rng.u32(90..800),
-                    bucket: None,
-                },
+                    ..OwnTrail::default()
+                }),
                 topics: vec![
                     topic("alerts", &Severity::ALL[2..]),
                     topic("notices", &Severity::ALL[..2]),
@@ -225,11 +224,12 @@ impl Input {
                 format!("forwarding becomes {:?}", organization.forward)
             }
             10 => {
-                organization.trail.retention_days = rng.u32(90..800);
-                format!(
-                    "logs are kept for {} days",
-                    organization.trail.retention_days
-                )
+                let retention_days = rng.u32(90..800);
+                organization.trail = Trail::Own(OwnTrail {
+                    retention_days,
+                    ..OwnTrail::default()
+                });
+                format!("logs are kept for {retention_days} days")
             }
             11 => {
                 let has_one = organization.artifacts.is_some();

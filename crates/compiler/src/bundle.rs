@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use rules::Rule;
 use serde::Serialize;
 
 use crate::organization::Organization;
@@ -15,6 +16,37 @@ pub struct Bundle {
     pub organization: Organization,
     /// Each stack set comes after the ones it depends on.
     pub stack_sets: Vec<StackSet>,
+    /// What rules need the trail to record, by the rule's id; rules about other events are left out.
+    pub needs: BTreeMap<String, Needs>,
+}
+
+/// What a rule needs the trail to record.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Calls that only read.
+    pub reads: bool,
+    /// Calls of these services, such as `kms.amazonaws.com`; of all if empty.
+    pub sources: Vec<String>,
+}
+
+impl Needs {
+    /// `None` if no event of the rule carries a record of CloudTrail.
+    pub(crate) fn of(rule: &Rule) -> Option<Needs> {
+        let pattern = &rule.pattern;
+        let service = |source: &String| {
+            let name = source.strip_prefix("aws.")?;
+            Some(format!("{name}.amazonaws.com"))
+        };
+        let named = || {
+            let sources = pattern.exact_values("source")?;
+            sources.iter().map(service).collect()
+        };
+        let sources = pattern.exact_values("detail.eventSource").or_else(named);
+        rules::are_records(pattern).then(|| Needs {
+            reads: rule.read_only,
+            sources: sources.unwrap_or_default(),
+        })
+    }
 }
 
 /// A template with everything needed to deploy it.

@@ -10,12 +10,12 @@ use syntax::{Diagnostic, nearest};
 use crate::canary::CanaryKind;
 use crate::emit::{self, Rendered, Shard};
 use crate::forward::{self, Forwarder};
-use crate::organization::{ARTIFACT_PREFIX, Organization, Publish, Topic, Topology};
+use crate::organization::{ARTIFACT_PREFIX, Organization, Publish, Topic, Topology, Trail};
 use crate::placement;
 use crate::view::{self, Names};
 use crate::{
-    AccountFilter, Bundle, Item, Members, Part, Placement, StackSet, Targets, Templates,
-    as_deployed, deployed, findings, limits, protection, unwatched,
+    AccountFilter, Bundle, Item, Members, Needs, Part, Placement, StackSet, Targets, Templates,
+    as_deployed, deployed, findings, limits, unwatched,
 };
 
 /// Log files with a much longer retention move to archive storage after this many days: archive
@@ -72,7 +72,6 @@ pub fn compile_onto(
         Topology::Local => compiler.local(&routed),
     }
     compiler.drift_schedule();
-    protection::check(&rules, organization, &mut compiler.diagnostics);
     unwatched::check(&rules, organization, &mut compiler.diagnostics);
     findings::check(&rules, organization, &mut compiler.diagnostics);
     deployed::check(library, organization, &mut compiler.diagnostics);
@@ -88,6 +87,10 @@ pub fn compile_onto(
         Some(Bundle {
             organization: organization.clone(),
             stack_sets,
+            needs: rules
+                .iter()
+                .filter_map(|rule| Some((rule.id.clone(), Needs::of(rule)?)))
+                .collect(),
         }),
         diagnostics,
     )
@@ -227,10 +230,14 @@ impl<'c> Compiler<'c> {
         }
     }
 
-    /// The log bucket and the organization trail.
+    /// The log bucket and the organization trail, unless there is one already.
     fn trail(&mut self) {
         let organization = self.organization;
-        let days = organization.trail.retention_days;
+        let Trail::Own(trail) = &organization.trail else {
+            return;
+        };
+        let bucket = organization.log_bucket().unwrap_or_default();
+        let days = trail.retention_days;
         let archive = (days > 2 * ARCHIVE_AFTER_DAYS).then_some(ARCHIVE_AFTER_DAYS);
         let parameters = [
             ("OrganizationId", organization.id.clone()),
@@ -239,7 +246,7 @@ impl<'c> Compiler<'c> {
                 organization.accounts.management.clone(),
             ),
             ("TrailArn", organization.trail_arn()),
-            ("BucketName", organization.log_bucket()),
+            ("BucketName", bucket.clone()),
             ("KeyAlias", crate::organization::TRAIL_KEY_ALIAS.to_owned()),
             ("RetentionDays", days.to_string()),
         ];
@@ -252,8 +259,8 @@ impl<'c> Compiler<'c> {
             targets,
         );
         let parameters = [
-            ("TrailName", organization.trail.name.clone()),
-            ("BucketName", organization.log_bucket()),
+            ("TrailName", trail.name.clone()),
+            ("BucketName", bucket),
             ("KeyAliasArn", organization.trail_key_alias_arn()),
         ];
         let targets = self.one_account(&organization.accounts.management);

@@ -3,6 +3,8 @@
 //! - Findings are taken from one place.
 //! - [`DEPLOYERS`], [`HUB`] and [`LOG_ARCHIVE`] stand in patterns for who deploys and where. A name
 //!   would exempt whoever creates a role with it, in any account, so roles are exempt by exact ARN.
+//! - [`TRAIL_NAME`], [`TRAIL_ARN`], [`LOG_BUCKET`] and [`ARTIFACT_BUCKET`] stand for what is protected,
+//!   whatever it is called and whoever made it.
 //! - Replays of archives are left out: `StartReplay` can put a day of real events through the
 //!   forwarders again, and every alert of that day with them. EventBridge marks them with the field
 //!   `replay-name`. <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-replay-archived-event.html>
@@ -11,7 +13,9 @@ use std::borrow::Cow;
 
 use eventbridge_pattern::{Limits, Pattern};
 use rules::Rule;
-use rules::stand_in::{DEPLOYERS, HUB, LOG_ARCHIVE};
+use rules::stand_in::{
+    ARTIFACT_BUCKET, DEPLOYERS, HUB, LOG_ARCHIVE, LOG_BUCKET, TRAIL_ARN, TRAIL_NAME,
+};
 use serde_json::{Map, Value, json};
 use syntax::Diagnostic;
 
@@ -144,28 +148,58 @@ fn fill(value: &mut Value, organization: &Organization) {
 }
 
 fn meaning(text: &str, organization: &Organization) -> Option<Vec<Value>> {
-    let texts: Vec<&String> = match text {
-        DEPLOYERS if !organization.deployers.is_empty() => organization.deployers.iter().collect(),
-        HUB => vec![&organization.accounts.hub],
-        LOG_ARCHIVE => vec![&organization.accounts.log_archive],
+    let texts: Vec<String> = match text {
+        DEPLOYERS if !organization.deployers.is_empty() => organization.deployers.clone(),
+        HUB => vec![organization.accounts.hub.clone()],
+        LOG_ARCHIVE => vec![organization.accounts.log_archive.clone()],
+        TRAIL_NAME => vec![organization.trail_name().to_owned()],
+        TRAIL_ARN => vec![organization.trail_arn()],
+        LOG_BUCKET => vec![organization.log_bucket()?],
+        ARTIFACT_BUCKET => vec![organization.artifacts.as_ref()?.bucket.clone()],
         _ => return None,
     };
     Some(texts.into_iter().map(|text| json!(text)).collect())
 }
 
-/// Warns if rules let deployers pass and the organization file names none: then every deployment to
-/// the management account alerts.
+/// The first deployed rule whose pattern has a stand-in.
+fn first_with<'r>(library: &'r [Rule], stand_in: &str) -> Option<&'r Rule> {
+    let quoted = format!("\"{stand_in}\"");
+    library
+        .iter()
+        .filter(|rule| rule.is_deployed() && rule.pattern.text().contains(&quoted))
+        .min_by(|a, b| a.id.cmp(&b.id))
+}
+
+/// Warns of stand-ins for which the organization file has nothing. If it names no deployers, every
+/// deployment to the management account alerts; if it doesn't name an existing trail's bucket, no rule
+/// protects that.
 pub(crate) fn check(
     library: &[Rule],
     organization: &Organization,
     diagnostics: &mut Vec<Diagnostic>,
 ) {
-    let quoted = format!("\"{DEPLOYERS}\"");
-    let first = library
-        .iter()
-        .filter(|rule| rule.is_deployed() && rule.pattern.text().contains(&quoted))
-        .min_by(|a, b| a.id.cmp(&b.id));
-    if let Some(rule) = first.filter(|_| organization.deployers.is_empty()) {
+    if let Some(rule) = first_with(library, LOG_BUCKET)
+        && organization.log_bucket().is_none()
+    {
+        diagnostics.push(
+            Diagnostic::warning(
+                "compile::unprotected",
+                format!(
+                    "the organization file doesn't name the existing trail's log bucket, so rule \
+                     `{}` doesn't protect it",
+                    rule.id
+                ),
+            )
+            .at(rule.location.clone())
+            .help(format!(
+                "add it to `trail`, next to `existing`: `bucket: example-trail-logs`; {} names it",
+                remedy::Command::Doctor
+            )),
+        );
+    }
+    if let Some(rule) = first_with(library, DEPLOYERS)
+        && organization.deployers.is_empty()
+    {
         diagnostics.push(
             Diagnostic::warning(
                 "compile::deployers",

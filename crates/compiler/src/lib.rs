@@ -45,13 +45,12 @@ mod manifest;
 pub mod organization;
 mod ownership;
 mod placement;
-mod protection;
 mod structure;
 mod templates;
 mod unwatched;
 mod view;
 
-pub use bundle::{AccountFilter, Bundle, Members, Part, StackSet, Targets};
+pub use bundle::{AccountFilter, Bundle, Members, Needs, Part, StackSet, Targets};
 pub use carrier::Carrier;
 pub use compile::{compile, compile_onto};
 pub use deployed::as_deployed;

@@ -90,7 +90,7 @@ pub fn fixed_regions(pattern: &Pattern) -> Vec<FixedRegions> {
 
 /// Whether all events of a pattern carry a CloudTrail record: by their detail type, or since the
 /// pattern asks for a field that only records have.
-pub(crate) fn are_records(pattern: &Pattern) -> bool {
+pub fn are_records(pattern: &Pattern) -> bool {
     if let Some(types) = pattern.exact_values("detail-type") {
         return types.iter().all(|it| is_from_cloudtrail(it));
     }

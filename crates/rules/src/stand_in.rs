@@ -8,3 +8,12 @@ pub const DEPLOYERS: &str = "gizmos:deployers";
 pub const HUB: &str = "gizmos:hub";
 /// The account with the trail's log files.
 pub const LOG_ARCHIVE: &str = "gizmos:log-archive";
+/// The organization trail by its name, as callers in its own account and Region may give it.
+pub const TRAIL_NAME: &str = "gizmos:trail-name";
+/// The organization trail by its ARN.
+pub const TRAIL_ARN: &str = "gizmos:trail-arn";
+/// The bucket with the trail's log files. Without one in the organization file it stays, and no bucket
+/// is protected.
+pub const LOG_BUCKET: &str = "gizmos:log-bucket";
+/// The bucket for templates that are too large for a request. Without one it stays.
+pub const ARTIFACT_BUCKET: &str = "gizmos:artifact-bucket";

@@ -1,6 +1,7 @@
 //! The command `destroy`: removes everything that was deployed.
 
 use anyhow::Result;
+use compiler::organization::Trail;
 use compiler::{Bundle, Part};
 use deployer::permissions::Command as Permissions;
 use serde_json::json;
@@ -22,10 +23,14 @@ pub(crate) async fn run(
         return Ok(Exit::Configuration);
     };
     let id = compiled.organization.id.clone();
+    let trail = match compiled.organization.trail {
+        Trail::Own(_) => "the trail, ",
+        Trail::Existing(_) => "",
+    };
     let answer = match confirm {
         Some(answer) => Some(answer),
         None => environment.ask(&format!(
-            "This removes the trail, the topics and all detections from every account of {id}.\n\
+            "This removes {trail}the topics and all detections from every account of {id}.\n\
              Type the organization's id to continue: "
         ))?,
     };
@@ -52,7 +57,7 @@ pub(crate) async fn run(
                 let document = json!({ "removal": removal, "kept": { "log_bucket": bucket } });
                 environment.print_json(&document)?;
             } else {
-                environment.print(&text(&removal, bucket))?;
+                environment.print(&text(&removal, &compiled.bundle))?;
                 environment.print(&connection.calls_line().await?)?;
             }
             Ok(deployment::exit_of(removal.outcome()))
@@ -61,13 +66,17 @@ pub(crate) async fn run(
     .await
 }
 
-fn text(removal: &deployer::ApplyReport, bucket: Option<&str>) -> String {
+fn text(removal: &deployer::ApplyReport, bundle: &Bundle) -> String {
     let mut text = report::apply::terminal(removal);
+    let trail = match bundle.organization.trail {
+        Trail::Own(_) => "",
+        Trail::Existing(_) => "; the existing trail is not touched",
+    };
     text.push_str(&format!(
-        "{}. Log buckets, their logs, keys and trusted access remain.\n",
+        "{}{trail}. Log buckets, their logs, keys and trusted access remain.\n",
         report::apply::summary(removal, "Removed")
     ));
-    if let Some(bucket) = bucket {
+    if let Some(bucket) = log_bucket(bundle) {
         text.push_str(&format!(
             "To deploy again, give `trail.bucket` in the organization file another name than \
              {bucket}, or import that bucket.\n"

@@ -31,7 +31,11 @@ pub(crate) async fn run(
         why,
         async |connection, compiled| {
             let observed = deployer::observe(&connection.cloud, &compiled.bundle).await?;
-            let plan = deployer::plan(&compiled.bundle_for(&observed)?, &observed);
+            let bundle = compiled.bundle_for(&observed)?;
+            let mut plan = deployer::plan(&bundle, &observed);
+            let cloud = &connection.cloud;
+            let broken = deployer::preflight::existing_trail(cloud, &bundle, &observed).await;
+            plan.problems.extend(broken);
             if let Some(path) = &out {
                 saved_plan::write(environment, path, &plan)?;
                 environment.note(format_args!("Saved the plan to {}.", path.display()));

@@ -88,6 +88,18 @@ pub(super) fn trail_name(text: &str) -> bool {
             .all(|pair| pair.iter().any(u8::is_ascii_alphanumeric))
 }
 
+/// `arn:aws:cloudtrail:eu-central-1:111122223333:trail/name`, in any partition.
+pub(super) fn trail_arn(text: &str) -> bool {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    let ["arn", partition, "cloudtrail", home, account, resource] = parts.as_slice() else {
+        return false;
+    };
+    partition.starts_with("aws")
+        && region(home)
+        && account_id(account)
+        && resource.strip_prefix("trail/").is_some_and(trail_name)
+}
+
 /// 3 to 63 lower-case letters, digits and `-`, with a letter or digit at both ends. S3 allows dots,
 /// but they break TLS host names, so they are rejected here.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
@@ -97,6 +109,11 @@ pub(super) fn bucket_name(text: &str) -> bool {
         && text.starts_with(end)
         && text.ends_with(end)
         && text.chars().all(|char| end(char) || char == '-')
+}
+
+/// A bucket name of others, which may have dots.
+pub(super) fn any_bucket_name(text: &str) -> bool {
+    !text.contains("..") && bucket_name(&text.replace('.', "-"))
 }
 
 /// A role name without path: up to 64 letters, digits and `+=,.@_-`.
@@ -271,6 +288,16 @@ mod tests {
     fn names() {
         assert!(trail_name("gizmos"));
         assert!(!trail_name("my..trail"));
+        assert!(any_bucket_name("logs.example.com") && !any_bucket_name("logs..example"));
+        let arn = "arn:aws:cloudtrail:eu-central-1:111122223333:trail/audit";
+        assert!(trail_arn(arn));
+        for (from, to) in [
+            ("trail/", "trail/-"),
+            (":cloud", ":Cloud"),
+            ("3333:", "333:"),
+        ] {
+            assert!(!trail_arn(&arn.replace(from, to)), "{to}");
+        }
         assert!(!trail_name("-trail"));
         assert!(bucket_name(
             "gizmos-logs-o-exampleorg1-222233334444-eu-central-1"

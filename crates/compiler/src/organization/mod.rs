@@ -49,7 +49,7 @@ pub struct Organization {
     pub deployers: Vec<String>,
     /// Name of the role in member accounts that the management account can assume.
     pub access_role: String,
-    /// Settings of the organization trail and its log bucket.
+    /// The organization trail and its log bucket.
     pub trail: Trail,
     /// Who receives which severities.
     pub topics: Vec<Topic>,
@@ -193,14 +193,44 @@ pub enum Publish {
     Policy,
 }
 
-/// Settings of the organization trail and its log bucket.
+/// The organization trail that feeds the rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Trail {
+#[serde(untagged)]
+pub enum Trail {
+    /// Gizmos deploys it with its log bucket.
+    Own(OwnTrail),
+    /// Somebody else deployed it, and nothing of it is changed.
+    Existing(ExistingTrail),
+}
+
+/// Settings of a trail that Gizmos deploys, and of its log bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OwnTrail {
     /// The trail's name.
     pub name: String,
     /// Days after which log files are deleted.
     pub retention_days: u32,
     /// Overrides the default name of the log bucket.
+    pub bucket: Option<String>,
+}
+
+impl Default for OwnTrail {
+    fn default() -> Self {
+        Self {
+            name: "gizmos".to_owned(),
+            retention_days: 400,
+            bucket: None,
+        }
+    }
+}
+
+/// A trail of the management account that somebody else deployed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ExistingTrail {
+    /// The trail's ARN, whose Region is its home Region.
+    #[serde(rename = "existing")]
+    pub arn: String,
+    /// Its log bucket, which rules protect if it is known.
     pub bucket: Option<String>,
 }
 

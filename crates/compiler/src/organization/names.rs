@@ -1,7 +1,7 @@
 //! Names and ARNs derived from the organization file, so that stacks in different accounts can
 //! refer to each other.
 
-use super::{Organization, Topic, Topology};
+use super::{Organization, Topic, Topology, Trail};
 
 /// The event bus in the hub.
 pub(crate) const BUS: &str = "gizmos";
@@ -32,23 +32,52 @@ impl Organization {
         }
     }
 
-    /// Name of the bucket for the trail's log files.
-    pub fn log_bucket(&self) -> String {
-        self.trail.bucket.clone().unwrap_or_else(|| {
-            let Self {
-                id,
-                accounts,
-                home_region,
-                ..
-            } = self;
-            format!("gizmos-logs-{id}-{}-{home_region}", accounts.log_archive)
-        })
+    /// Name of the bucket for the trail's log files; `None` if the organization file doesn't name
+    /// that of an existing trail.
+    pub fn log_bucket(&self) -> Option<String> {
+        let own = match &self.trail {
+            Trail::Existing(trail) => return trail.bucket.clone(),
+            Trail::Own(trail) => trail.bucket.clone(),
+        };
+        Some(own.unwrap_or_else(|| self.own_log_bucket()))
+    }
+
+    /// The default name of the bucket for an own trail's log files.
+    pub(super) fn own_log_bucket(&self) -> String {
+        let Self {
+            id,
+            accounts,
+            home_region,
+            ..
+        } = self;
+        format!("gizmos-logs-{id}-{}-{home_region}", accounts.log_archive)
+    }
+
+    /// Name of the organization trail.
+    pub fn trail_name(&self) -> &str {
+        match &self.trail {
+            Trail::Own(trail) => &trail.name,
+            Trail::Existing(trail) => trail.arn.rsplit('/').next().unwrap_or_default(),
+        }
     }
 
     /// ARN of the organization trail, in the management account.
     pub fn trail_arn(&self) -> String {
-        let account = &self.accounts.management;
-        self.arn("cloudtrail", account, &format!("trail/{}", self.trail.name))
+        match &self.trail {
+            Trail::Existing(trail) => trail.arn.clone(),
+            Trail::Own(trail) => {
+                let account = &self.accounts.management;
+                self.arn("cloudtrail", account, &format!("trail/{}", trail.name))
+            }
+        }
+    }
+
+    /// Home Region of the organization trail, where its settings are.
+    pub fn trail_region(&self) -> &str {
+        match &self.trail {
+            Trail::Own(_) => &self.home_region,
+            Trail::Existing(trail) => trail.arn.split(':').nth(3).unwrap_or_default(),
+        }
     }
 
     /// ARN of the alias of the trail's key, in the log archive account.

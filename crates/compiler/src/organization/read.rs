@@ -12,8 +12,8 @@ use crate::canary;
 use super::names::ALARMS_TOPIC;
 use super::section::{Reader, Shape};
 use super::{
-    Accounts, Artifacts, Findings, Forward, Organization, Protocol, Publish, RegionSource,
-    Subscription, TargetScope, Topic, Topology, Trail, Wave, format, shape,
+    Accounts, Artifacts, ExistingTrail, Findings, Forward, Organization, OwnTrail, Protocol,
+    Publish, RegionSource, Subscription, TargetScope, Topic, Topology, Trail, Wave, format, shape,
 };
 
 /// Most organizational units in one call, a limit of StackSets.
@@ -68,7 +68,8 @@ const NAME: Shape = Shape {
 /// `organization::unknown-field`, `organization::missing-field`, `organization::type`,
 /// `organization::format`, `organization::duplicate`, `organization::accounts`,
 /// `organization::regions`, `organization::targets`, `organization::severities`,
-/// `organization::waves`, `organization::bucket`, `organization::findings`, `organization::reserved`;
+/// `organization::waves`, `organization::trail`, `organization::bucket`, `organization::findings`,
+/// `organization::reserved`;
 /// warnings `organization::unquoted-number`, `organization::subscriptions`,
 /// `organization::retention`, `organization::log-archive`; and those of [`syntax::parse`].
 pub fn load(path: &Path) -> (Option<Organization>, Vec<Diagnostic>) {
@@ -207,7 +208,7 @@ impl Reader {
             artifacts: artifacts.flatten(),
             drift_schedule,
         };
-        self.bucket_fits(node, &organization);
+        self.trail_fits(node, &organization);
         Some(organization)
     }
 
@@ -429,16 +430,29 @@ impl Reader {
     }
 
     fn trail(&mut self, node: &Node) -> Option<Trail> {
-        let mut trail = Trail {
-            name: "gizmos".to_owned(),
-            retention_days: 400,
-            bucket: None,
-        };
+        let mut trail = OwnTrail::default();
         let Some(node) = self.optional(node, "trail") else {
-            return Some(trail);
+            return Some(Trail::Own(trail));
         };
         if !self.mapping(node, "trail", &shape::TRAIL) {
             return None;
+        }
+        let existing = self.optional(node, "existing");
+        if let Some(bucket) = self.optional(node, "bucket") {
+            let shape = Shape {
+                is: match existing {
+                    Some(_) => format::any_bucket_name,
+                    None => format::bucket_name,
+                },
+                name: "a bucket name",
+                example: "example-trail-logs",
+            };
+            trail.bucket = Some(self.text(bucket, "trail.bucket", shape)?);
+        }
+        if let Some(existing) = existing {
+            let arn = self.existing_trail(node, existing)?;
+            let bucket = trail.bucket;
+            return Some(Trail::Existing(ExistingTrail { arn, bucket }));
         }
         if let Some(name) = self.optional(node, "name") {
             let shape = Shape {
@@ -459,21 +473,69 @@ impl Reader {
                 );
             }
         }
-        if let Some(bucket) = self.optional(node, "bucket") {
-            let shape = Shape {
-                is: format::bucket_name,
-                name: "a bucket name",
-                example: "example-trail-logs",
-            };
-            trail.bucket = Some(self.text(bucket, "trail.bucket", shape)?);
+        Some(Trail::Own(trail))
+    }
+
+    /// The ARN of a trail that Gizmos doesn't deploy, so that the file can't set anything of it.
+    fn existing_trail(&mut self, node: &Node, existing: &Node) -> Option<String> {
+        let shape = Shape {
+            is: format::trail_arn,
+            name: "the ARN of a trail",
+            example: "arn:aws:cloudtrail:eu-central-1:111122223333:trail/audit",
+        };
+        for field in ["name", "retention_days"] {
+            if let Some(setting) = node.get(field) {
+                self.error_with_help(
+                    "organization::trail",
+                    setting.span,
+                    format!("`{field}` has no meaning for an existing trail, which isn't changed"),
+                    format!("remove `{field}`, or `existing` for a trail that Gizmos deploys"),
+                );
+            }
         }
-        Some(trail)
+        self.text(existing, "trail.existing", shape)
+    }
+
+    /// The trail and its bucket, next to the rest of the file.
+    fn trail_fits(&mut self, node: &Node, organization: &Organization) {
+        let existing = match &organization.trail {
+            Trail::Own(trail) if trail.bucket.is_some() => return,
+            Trail::Own(_) => {
+                self.bucket_fits(node, &organization.own_log_bucket());
+                return;
+            }
+            Trail::Existing(trail) => &trail.arn,
+        };
+        let trail = node.get("trail");
+        let span = trail.and_then(|trail| trail.get("existing"));
+        let span = span.map_or(node.span, |arn| arn.span);
+        let mut parts = existing.split(':').skip(1);
+        let (partition, account) = (parts.next(), parts.nth(2));
+        let management = &organization.accounts.management;
+        if partition != Some(organization.partition()) {
+            self.error(
+                "organization::trail",
+                span,
+                format!(
+                    "the trail is not in the organization's partition `{}`",
+                    organization.partition()
+                ),
+            );
+        }
+        if account != Some(management) {
+            self.error_with_help(
+                "organization::trail",
+                span,
+                format!("the trail is not in the management account {management}"),
+                "an organization trail belongs to the management account, whichever account made \
+                 it; a trail of another account records that account alone",
+            );
+        }
     }
 
     /// The default name contains ids of varying length.
-    fn bucket_fits(&mut self, node: &Node, organization: &Organization) {
-        let bucket = organization.log_bucket();
-        if !format::bucket_name(&bucket) {
+    fn bucket_fits(&mut self, node: &Node, bucket: &str) {
+        if !format::bucket_name(bucket) {
             let span = node.get("organization").map_or(node.span, |id| id.span);
             self.error_with_help(
                 "organization::bucket",

@@ -154,6 +154,13 @@ pub(super) static TARGETS: Shape = Shape::of(&[
 
 pub(super) static TRAIL: Shape = Shape::of(&[
     Field::optional(
+        "existing",
+        "The ARN of an organization trail that is already there. Gizmos then deploys none; `name` and `retention_days` are its owner's.",
+        FieldType::Pattern(
+            "^arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$",
+        ),
+    ),
+    Field::optional(
         "name",
         "The trail's name.",
         FieldType::Pattern("^[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$"),
@@ -165,8 +172,8 @@ pub(super) static TRAIL: Shape = Shape::of(&[
     ),
     Field::optional(
         "bucket",
-        "The log bucket's name. Default: made from the ids.",
-        FieldType::Pattern("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$"),
+        "The log bucket's name. Default: made from the ids; with `existing`, none, and no rule protects it.",
+        FieldType::Pattern("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"),
     ),
 ]);
 

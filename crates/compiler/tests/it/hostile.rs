@@ -1,6 +1,6 @@
 //! A value never adds, removes or renames a key of a template, whatever it contains.
 
-use compiler::organization::{Organization, Protocol, Subscription};
+use compiler::organization::{Organization, OwnTrail, Protocol, Subscription, Trail};
 use compiler::{Bundle, compile};
 use proptest::prelude::*;
 use rules::{Message, Response, Rule};
@@ -117,7 +117,10 @@ proptest! {
         // `organization::load` rejects such values; the templates must be safe regardless.
         let with = |text: &str| {
             let mut organization = example();
-            organization.trail.name = text.to_owned();
+            organization.trail = Trail::Own(OwnTrail {
+                name: text.to_owned(),
+                ..OwnTrail::default()
+            });
             organization.accounts.hub = text.to_owned();
             organization.topics[0].subscriptions =
                 vec![Subscription { protocol: Protocol::Sqs, endpoint: text.to_owned() }];

@@ -1,7 +1,8 @@
 //! Valid and invalid organization files.
 
 use compiler::organization::{
-    Forward, Organization, Protocol, Publish, RegionError, RegionSource, Topology, load,
+    ExistingTrail, Forward, Organization, OwnTrail, Protocol, Publish, RegionError, RegionSource,
+    Topology, Trail, load,
 };
 use rules::Severity;
 use syntax::Diagnostic;
@@ -55,7 +56,7 @@ fn the_example_is_complete() {
         Protocol::Email
     );
     assert_eq!(
-        organization.log_bucket(),
+        organization.log_bucket().unwrap(),
         "gizmos-logs-o-exampleorg1-222233334444-eu-central-1"
     );
     assert_eq!(
@@ -95,8 +96,7 @@ topics:
     );
     assert_eq!(organization.publish, Publish::Role);
     assert_eq!(organization.access_role, "OrganizationAccountAccessRole");
-    assert_eq!(organization.trail.name, "gizmos");
-    assert_eq!(organization.trail.retention_days, 400);
+    assert_eq!(organization.trail, Trail::Own(OwnTrail::default()));
     assert_eq!(organization.targets.exclude_accounts, Vec::<String>::new());
     assert!(organization.waves.is_empty());
 }
@@ -401,9 +401,74 @@ fn a_bucket_name_that_is_too_long_asks_for_another() {
         .replace("o-exampleorg1", id)
         .replace("  # bucket: example", "  bucket: example");
     assert_eq!(
-        load_text(&text).0.unwrap().log_bucket(),
+        load_text(&text).0.unwrap().log_bucket().unwrap(),
         "example-trail-logs"
     );
+}
+
+const OWN: &str = "trail:\n  name: gizmos\n  retention_days: 400\n";
+const EXISTING: &str = "arn:aws:cloudtrail:us-east-1:111122223333:trail/audit";
+
+#[test]
+fn an_existing_trail_is_an_arn_and_perhaps_a_bucket() {
+    for (more, bucket) in [
+        ("", None),
+        (", bucket: example-trail-logs", Some("example-trail-logs")),
+    ] {
+        let trail = format!("trail: {{existing: \"{EXISTING}\"{more}}}\n");
+        let text = support::example_text().replace(OWN, &trail);
+        let organization = load_text(&text).0.unwrap();
+        let bucket = bucket.map(str::to_owned);
+        assert_eq!(organization.log_bucket(), bucket);
+        assert_eq!(organization.trail_name(), "audit");
+        assert_eq!(organization.trail_region(), "us-east-1");
+        let arn = EXISTING.to_owned();
+        assert_eq!(
+            organization.trail,
+            Trail::Existing(ExistingTrail { arn, bucket })
+        );
+    }
+}
+
+#[test]
+fn an_existing_trail_has_no_settings_and_is_the_management_accounts() {
+    for (trail, code, says) in [
+        (
+            format!("{{existing: \"{EXISTING}\", name: audit}}"),
+            "organization::trail",
+            "`name` has no meaning for an existing trail",
+        ),
+        (
+            format!("{{existing: \"{EXISTING}\", retention_days: 400}}"),
+            "organization::trail",
+            "`retention_days` has no meaning for an existing trail",
+        ),
+        (
+            format!(
+                "{{existing: \"{}\"}}",
+                EXISTING.replace("111122223333", "222233334444")
+            ),
+            "organization::trail",
+            "not in the management account 111122223333",
+        ),
+        (
+            format!(
+                "{{existing: \"{}\"}}",
+                EXISTING.replace("aws:", "aws-us-gov:")
+            ),
+            "organization::trail",
+            "not in the organization's partition `aws`",
+        ),
+        (
+            "{existing: audit}".to_owned(),
+            "organization::format",
+            "the ARN of a trail",
+        ),
+    ] {
+        let (found, _, text) = only_diagnostic(OWN, &format!("trail: {trail}\n"));
+        assert_eq!(found, code, "{text}");
+        assert!(text.contains(says), "{text}");
+    }
 }
 
 #[test]

@@ -1,12 +1,32 @@
-//! The rules that protect Gizmos' own resources match the deployed names.
+//! The rules that protect Gizmos' own resources, and an existing trail, match their names.
 
 use std::collections::BTreeSet;
 
 use compiler::Part;
-use compiler::organization::Organization;
+use compiler::organization::{ExistingTrail, Organization, OwnTrail, Trail};
 use serde_json::Value;
 
 use crate::support::{bundle, committed_library, example, templates};
+
+const EXISTING: &str = "arn:aws:cloudtrail:us-east-1:111122223333:trail/audit";
+
+fn existing(bucket: Option<&str>) -> Organization {
+    Organization {
+        trail: Trail::Existing(ExistingTrail {
+            arn: EXISTING.to_owned(),
+            bucket: bucket.map(str::to_owned),
+        }),
+        ..example()
+    }
+}
+
+/// The deployed pattern of a rule.
+fn pattern(id: &str, organization: &Organization) -> String {
+    let library = committed_library();
+    let rule = library.iter().find(|rule| rule.id == id).unwrap();
+    let deployed = compiler::as_deployed(rule, organization);
+    deployed.pattern.text().to_owned()
+}
 
 fn unprotected(organization: &Organization) -> Vec<String> {
     let (_, diagnostics) = compiler::compile(&committed_library(), organization, &templates());
@@ -18,18 +38,79 @@ fn unprotected(organization: &Organization) -> Vec<String> {
 }
 
 #[test]
-fn renamed_resources_that_rules_miss_are_warnings() {
-    let mut organization = example();
-    assert_eq!(unprotected(&organization), Vec::<String>::new());
-    organization.trail.name = "audit".to_owned();
-    organization.trail.bucket = Some("example-trail-logs".to_owned());
+fn a_renamed_or_existing_trail_and_its_bucket_are_protected_by_the_same_rules() {
+    let renamed = Organization {
+        trail: Trail::Own(OwnTrail {
+            name: "records".to_owned(),
+            bucket: Some("example-records".to_owned()),
+            ..OwnTrail::default()
+        }),
+        ..example()
+    };
+    for (organization, name, arn, bucket) in [
+        (
+            example(),
+            "gizmos",
+            "arn:aws:cloudtrail:eu-central-1:111122223333:trail/gizmos",
+            "gizmos-logs-o-exampleorg1-222233334444-eu-central-1",
+        ),
+        (
+            renamed,
+            "records",
+            "arn:aws:cloudtrail:eu-central-1:111122223333:trail/records",
+            "example-records",
+        ),
+        (
+            existing(Some("example-audit")),
+            "audit",
+            EXISTING,
+            "example-audit",
+        ),
+    ] {
+        let trail = pattern("gizmos-trail-changed", &organization);
+        assert!(trail.contains(&format!(r#"["{name}","{arn}"]"#)), "{trail}");
+        let logs = pattern("gizmos-log-bucket-changed", &organization);
+        assert!(logs.contains(&format!("\"{bucket}\"")), "{logs}");
+        assert_eq!(unprotected(&organization), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn an_existing_trails_bucket_without_a_name_is_a_warning() {
     assert_eq!(
-        unprotected(&organization),
+        unprotected(&existing(None)),
         [
-            "rule `gizmos-log-bucket-changed` protects the log bucket, but its pattern doesn't match the name `example-trail-logs`",
-            "rule `gizmos-trail-changed` protects the trail, but its pattern doesn't match the name `audit`",
+            "the organization file doesn't name the existing trail's log bucket, so rule `gizmos-log-bucket-changed` doesn't protect it"
         ]
     );
+}
+
+#[test]
+fn with_an_existing_trail_no_template_has_a_trail_bucket_or_key_for_logs() {
+    let own = bundle(&committed_library(), &example());
+    let bundle = bundle(&committed_library(), &existing(Some("example-audit")));
+    let parts =
+        |parts: &[compiler::StackSet]| -> Vec<Part> { parts.iter().map(|it| it.part).collect() };
+    let mut left = parts(&own.stack_sets);
+    left.retain(|part| !matches!(part, Part::Bucket | Part::Trail));
+    assert_eq!(parts(&bundle.stack_sets), left);
+    for set in &bundle.stack_sets {
+        let template: Value = serde_json::from_str(&set.template).unwrap();
+        for (id, resource) in template["Resources"].as_object().unwrap() {
+            let kind = resource["Type"].as_str().unwrap();
+            assert!(
+                !kind.starts_with("AWS::CloudTrail::") && !kind.starts_with("AWS::S3::"),
+                "{}: {id} is a {kind}",
+                set.name
+            );
+            // The key of the alerts stays.
+            assert!(
+                !kind.starts_with("AWS::KMS::") || set.part == Part::Topic,
+                "{}: {id}",
+                set.name
+            );
+        }
+    }
 }
 
 /// The rules' patterns rely on these prefixes; CloudFormation generates the rest of the names.

@@ -315,9 +315,12 @@ impl From<Inspection> for Found {
             location: Some(it.location),
             reason: it.reason,
         });
+        let notes = inspection.warnings.into_iter();
+        let notes = notes.map(|it| format!("{} in {}: {}", it.link, it.location, it.message));
         Found {
             differences: inspection.faults.into_iter().map(Into::into).collect(),
             unchecked: unreadable.collect(),
+            notes: notes.collect(),
             ..Found::default()
         }
     }

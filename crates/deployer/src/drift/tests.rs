@@ -25,9 +25,11 @@ async fn healthy() -> Fake {
     state.trail = Some(TrailStatus {
         arn: format!("arn:aws:cloudtrail:{HOME}:{MANAGEMENT}:trail/gizmos"),
         key: None,
+        bucket: None,
         selectors: EventSelectors::default(),
         logging: true,
         multi_region: true,
+        global_services: true,
         organization: true,
         log_file_validation: true,
         delivery_error: None,

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use compiler::organization::{
-    Accounts, Forward, Organization, Protocol, Publish, RegionSource, Subscription, TargetScope,
-    Topic, Topology, Trail, Wave,
+    Accounts, Forward, Organization, OwnTrail, Protocol, Publish, RegionSource, Subscription,
+    TargetScope, Topic, Topology, Trail, Wave,
 };
 use compiler::{AccountFilter, Bundle, Members, Part, StackSet, Targets, stack_set_tags};
 use serde_json::{Value, json};
@@ -76,11 +76,7 @@ pub(crate) fn bundle() -> Bundle {
         findings: None,
         deployers: Vec::new(),
         access_role: "OrganizationAccountAccessRole".into(),
-        trail: Trail {
-            name: "gizmos".into(),
-            retention_days: 400,
-            bucket: None,
-        },
+        trail: Trail::Own(OwnTrail::default()),
         topics: vec![Topic {
             name: "alerts".into(),
             severities: rules::Severity::ALL.to_vec(),
@@ -166,5 +162,6 @@ pub(crate) fn bundle() -> Bundle {
     Bundle {
         organization,
         stack_sets,
+        needs: BTreeMap::new(),
     }
 }

@@ -574,6 +574,10 @@ impl Health for Fake {
         Ok(self.state().trail.clone())
     }
 
+    async fn trail_logs(&self, _: &Location, _: &str) -> Result<Option<bool>, CloudError> {
+        Ok(self.state().trail.as_ref().map(|trail| trail.logging))
+    }
+
     async fn trails(&self, _: &Location) -> Result<Vec<TrailSummary>, CloudError> {
         Ok(self.state().trails.clone())
     }

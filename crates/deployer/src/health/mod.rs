@@ -2,11 +2,11 @@
 //! dead-letter queues are empty, and the hub's bus accepts events from the other accounts.
 
 pub(crate) mod delivery;
-mod trail;
+pub(crate) mod trail;
 
 use std::collections::BTreeSet;
 
-use compiler::organization::Topic;
+use compiler::organization::{Topic, Trail};
 use compiler::{Bundle, Part, StackSet};
 use futures::{StreamExt, stream};
 use remedy::Remedy;
@@ -73,6 +73,8 @@ pub(crate) struct UnreadableLink {
 pub(crate) struct Inspection {
     pub(crate) faults: Vec<Fault>,
     pub(crate) unreadable: Vec<UnreadableLink>,
+    /// What doesn't keep alerts from arriving.
+    pub(crate) warnings: Vec<BrokenLink>,
 }
 
 /// A link being inspected.
@@ -112,23 +114,29 @@ impl Link<'_> {
 }
 
 impl Inspection {
-    fn merge(&mut self, other: Inspection) {
+    /// All that is broken. Links that can't be read count.
+    pub(crate) fn into_broken(self) -> Vec<BrokenLink> {
+        let broken = self.faults.into_iter().map(|fault| fault.link);
+        let unreadable = self.unreadable.into_iter().map(|it| BrokenLink {
+            link: it.link,
+            location: it.location,
+            message: it.reason,
+            fix: PERMIT.into(),
+        });
+        broken.chain(unreadable).collect()
+    }
+
+    pub(crate) fn merge(&mut self, other: Inspection) {
         self.faults.extend(other.faults);
         self.unreadable.extend(other.unreadable);
+        self.warnings.extend(other.warnings);
     }
 }
 
 /// Inspects every link of the alert chain. Links that can't be read count as broken.
 pub async fn health(cloud: &impl Cloud, bundle: &Bundle) -> Result<Vec<BrokenLink>, DeployError> {
     let inspection = inspect(cloud, bundle, &Scope::default(), None).await?;
-    let broken = inspection.faults.into_iter().map(|fault| fault.link);
-    let unreadable = inspection.unreadable.into_iter().map(|it| BrokenLink {
-        link: it.link,
-        location: it.location,
-        message: it.reason,
-        fix: PERMIT.into(),
-    });
-    Ok(broken.chain(unreadable).collect())
+    Ok(inspection.into_broken())
 }
 
 /// Inspects every link within a scope, except the links in individual spokes. With the observed
@@ -148,6 +156,11 @@ pub(crate) async fn inspect(
     {
         let fix = restore(observed, set, &management);
         all.merge(trail::trail(cloud, organization, set, &management, &fix).await);
+    }
+    if let Trail::Existing(_) = &organization.trail {
+        let accounts = observed.map(|observed| observed.membership.accounts.as_slice());
+        let sample = trail::sample(organization, accounts.unwrap_or_default());
+        all.merge(trail::existing(cloud, bundle, &sample, scope).await.0);
     }
     let hub = Location::new(&organization.accounts.hub, &organization.home_region);
     let local = set_of(Part::TopicLocal);

@@ -2,7 +2,7 @@
 
 use compiler::StackSet;
 use compiler::canary::{self, PARAMETER_PREFIX};
-use compiler::organization::{ARTIFACT_PREFIX, Topology};
+use compiler::organization::{ARTIFACT_PREFIX, Topology, Trail};
 
 use super::Setting;
 
@@ -30,8 +30,10 @@ pub enum On {
     AccessRoles,
     /// The access role in the management account, for a delegated administrator.
     ManagementAccessRole,
-    /// The organization trail.
+    /// The organization trail that Gizmos deploys.
     Trail,
+    /// An organization trail that somebody else deployed.
+    ExistingTrail,
     /// The role that CloudTrail creates for itself.
     TrailRole,
     /// EventBridge rules in the management account.
@@ -110,6 +112,7 @@ impl On {
         let arn = |rest: &str| setting.arn(rest);
         let bucket = organization.artifacts.as_ref().map(|it| &it.bucket);
         let local = organization.topology == Topology::Local;
+        let is_existing = matches!(organization.trail, Trail::Existing(_));
         match self {
             On::Anything => vec!["*".to_owned()],
             On::StackSets => vec![arn(&format!("cloudformation:{home}:M:stackset/gizmos-*:*"))],
@@ -126,7 +129,11 @@ impl On {
                 vec![arn(&format!("iam::M:role/{access}"))]
             }
             On::ManagementAccessRole => Vec::new(),
+            On::Trail if is_existing => Vec::new(),
             On::Trail => vec![organization.trail_arn()],
+            On::ExistingTrail if is_existing => vec![organization.trail_arn()],
+            On::ExistingTrail => Vec::new(),
+            On::TrailRole if is_existing => Vec::new(),
             On::TrailRole => {
                 vec![arn(
                     "iam::M:role/aws-service-role/cloudtrail.amazonaws.com/*",
@@ -272,6 +279,7 @@ impl On {
             On::AccessRoles => "AccessRoles",
             On::ManagementAccessRole => "ManagementAccessRole",
             On::Trail => "Trail",
+            On::ExistingTrail => "ExistingTrail",
             On::TrailRole => "TrailRole",
             On::Rules => "Rules",
             On::Queues => "Queues",

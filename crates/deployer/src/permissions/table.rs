@@ -4,10 +4,10 @@ use super::Command::{Deploy, Drift, Plan, Verify};
 use super::Holder::{AccessRole, Caller, Management};
 use super::On::{
     AccessRoles, Alarms, Anything, ArtifactBucket, ArtifactObjects, CanaryParameters, ChangeSets,
-    DefaultBuses, HubAlarms, HubBus, HubKeys, HubTopics, InstanceStacks, ManagementAccessRole,
-    MemberCanaryParameters, MemberDefaultBuses, MemberQueues, MemberRules, MemberTopics, OwnRole,
-    Queues, ResourceTypes, Roles, RolesForEvents, RolesForScheduler, Rules, Schedules,
-    StackSetTargets, StackSets, Stacks, Topics, Trail, TrailRole,
+    DefaultBuses, ExistingTrail, HubAlarms, HubBus, HubKeys, HubTopics, InstanceStacks,
+    ManagementAccessRole, MemberCanaryParameters, MemberDefaultBuses, MemberQueues, MemberRules,
+    MemberTopics, OwnRole, Queues, ResourceTypes, Roles, RolesForEvents, RolesForScheduler, Rules,
+    Schedules, StackSetTargets, StackSets, Stacks, Topics, Trail, TrailRole,
 };
 use super::Row;
 
@@ -89,6 +89,11 @@ pub const ROWS: &[Row] = rows! {
     Management: "cloudtrail:GetTrail" on [Trail] for [Drift Deploy Verify];
     Management: "cloudtrail:GetTrailStatus" on [Trail] for [Drift Deploy Verify];
     Management: "cloudtrail:GetEventSelectors" on [Trail] for [Drift Deploy Verify];
+    // An existing trail is looked at before a deployment, too, and in a few members.
+    Management: "cloudtrail:GetTrail" on [ExistingTrail] for [Plan Drift Deploy Verify];
+    Management: "cloudtrail:GetTrailStatus" on [ExistingTrail] for [Plan Drift Deploy Verify];
+    Management: "cloudtrail:GetEventSelectors" on [ExistingTrail] for [Plan Drift Deploy Verify];
+    AccessRole: "cloudtrail:GetTrailStatus" on [ExistingTrail] for [Plan Drift Deploy Verify];
     Management: "events:ListRules" on [Anything] for [Drift Deploy Verify];
     Management: "events:ListTargetsByRule" on [Rules] for [Drift Deploy Verify];
     Management: "iam:GetAccountAuthorizationDetails" on [Anything] for [Drift Deploy Verify];

@@ -52,6 +52,7 @@ pub fn plan(bundle: &Bundle, observed: &Observed) -> Plan {
             .into_iter()
             .chain(automatic_deployment(bundle))
             .chain(left_alone(bundle, observed))
+            .chain(retained_bucket(bundle, observed))
             .collect(),
         pinned_regions: pinned_regions(bundle),
         estimate: Estimate::default(),
@@ -139,6 +140,22 @@ fn confirmations(bundle: &Bundle, observed: &Observed) -> Option<String> {
             each.join("; ")
         )
     })
+}
+
+/// The log bucket of an own trail that is removed for an existing one.
+fn retained_bucket(bundle: &Bundle, observed: &Observed) -> Option<String> {
+    if bundle.stack_sets.iter().any(|set| set.part == Part::Bucket) {
+        return None;
+    }
+    let set = observed
+        .owned_stack_sets(bundle)
+        .find(|found| tagged_part(&found.details.tags) == Some(Part::Bucket))?;
+    let bucket = set.details.parameters.get("BucketName")?;
+    Some(format!(
+        "the log bucket {bucket} stays in account {} with its logs and their key; no rule protects it any \
+         more",
+        bundle.organization.accounts.log_archive
+    ))
 }
 
 /// What happens to accounts that join or move between deployments.

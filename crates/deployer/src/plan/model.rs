@@ -95,6 +95,8 @@ pub enum ProblemKind {
     EmptyTarget,
     /// On the way, a bus would have more rules with wildcards than its quota.
     TooManyWildcards,
+    /// An own trail is to be removed for one that doesn't feed the rules.
+    TrailBroken,
     /// More instances would be removed than allowed without `--allow-delete`.
     TooManyRemovals,
 }

@@ -75,12 +75,16 @@ pub struct TrailStatus {
     pub arn: String,
     /// ARN of the key that encrypts the log files; `None` if they have S3's encryption only.
     pub key: Option<String>,
+    /// The bucket with its log files.
+    pub bucket: Option<String>,
     /// Which events it records.
     pub selectors: EventSelectors,
     /// Whether logging is on.
     pub logging: bool,
     /// Whether it is a multi-Region trail.
     pub multi_region: bool,
+    /// Whether it records the events of global services.
+    pub global_services: bool,
     /// Whether it is an organization trail.
     pub organization: bool,
     /// Whether log file validation is on, so that changes to log files can be detected.
@@ -168,6 +172,12 @@ pub struct RoleDetails {
 pub struct TrailSummary {
     /// Unique in the trail's home Region.
     pub name: String,
+    /// The trail's ARN, with the account that owns it and the home Region.
+    pub arn: String,
+    /// The bucket with its log files.
+    pub bucket: Option<String>,
+    /// Whether it is a multi-Region trail.
+    pub multi_region: bool,
     /// Whether it is an organization trail.
     pub organization: bool,
     /// The Region in which the trail was created.
@@ -232,12 +242,19 @@ pub trait Health {
         subscription: &str,
     ) -> impl Future<Output = Result<SubscriptionSettings, CloudError>> + Send;
 
-    /// A trail by name; `None` if it doesn't exist.
+    /// A trail by name or ARN, in its home Region; `None` if it doesn't exist.
     fn trail_status(
         &self,
         location: &Location,
         trail: &str,
     ) -> impl Future<Output = Result<Option<TrailStatus>, CloudError>> + Send;
+
+    /// Whether a trail, by its ARN, logs in this location; `None` if there is no such trail.
+    fn trail_logs(
+        &self,
+        location: &Location,
+        arn: &str,
+    ) -> impl Future<Output = Result<Option<bool>, CloudError>> + Send;
 
     /// Every trail that records in this location, including trails created in other Regions.
     fn trails(

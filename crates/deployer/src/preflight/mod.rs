@@ -4,6 +4,7 @@
 mod deployers;
 mod permissions;
 mod quotas;
+mod trails;
 
 use std::collections::BTreeSet;
 
@@ -12,12 +13,12 @@ use compiler::{Bundle, Part};
 use remedy::Remedy;
 use serde::Serialize;
 
+pub use trails::existing_trail;
+
 use crate::fingerprint::fingerprint;
-use crate::fleet::{Membership, may_change};
+use crate::fleet::Membership;
 use crate::plan::{ACTIVATE_TRUSTED_ACCESS, Problem, wrong_management_account, wrong_organization};
-use crate::ports::{
-    Cloud, CloudError, Identity, Location, OrganizationDetails, TrailSummary, TrustedAccess,
-};
+use crate::ports::{Cloud, CloudError, Identity, Location, OrganizationDetails, TrustedAccess};
 
 /// Service principal for delegated administrators of StackSets.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/stacksets-orgs-delegated-admin.html>
@@ -118,7 +119,10 @@ pub async fn thorough(cloud: &impl Cloud, bundle: &Bundle) -> Preflight {
         return found;
     };
     match Membership::read(cloud, &bundle.organization).await {
-        Ok(membership) => quotas::instances(bundle, &membership, &mut found),
+        Ok(membership) => {
+            quotas::instances(bundle, &membership, &mut found);
+            trails::members(cloud, bundle, &membership.accounts, &mut found).await;
+        }
         Err(error) => found.unknown("instances of a stack set", &error.source),
     }
     quotas::stacks(cloud, bundle, &caller, &mut found).await;
@@ -134,7 +138,7 @@ async fn look(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) -> Opt
     permissions::check(cloud, bundle, &caller, found).await;
     regions(cloud, bundle, found).await;
     quotas::stack_sets(cloud, bundle, found).await;
-    trails(cloud, bundle, found).await;
+    trails::check(cloud, bundle, found).await;
     accounts(cloud, bundle, &caller, found).await;
     Some(caller)
 }
@@ -343,64 +347,26 @@ fn sign_in_regions(organization: &Organization, enabled: &[String], found: &mut 
     }
 }
 
-async fn trails(cloud: &impl Cloud, bundle: &Bundle, found: &mut Preflight) {
-    const WHAT: &str = "organization trails";
-    let organization = &bundle.organization;
-    let Some(set) = bundle.stack_sets.iter().find(|set| set.part == Part::Trail) else {
-        return;
-    };
-    let home = Location::new(&organization.accounts.management, &organization.home_region);
-    let trails = match cloud.trails(&home).await {
-        Ok(trails) => trails,
-        Err(error) => {
-            found.unknown(WHAT, &error);
-            return;
-        }
-    };
-    let name = &organization.trail.name;
-    let ours = |trail: &TrailSummary| trail.name == *name && trail.home_region == home.region;
-    let deployed = matches!(
-        cloud.describe_stack(&home, &set.name).await,
-        Ok(Some(stack)) if may_change(organization, &set.name, &stack.tags)
-    );
-    if !deployed && trails.iter().any(ours) {
-        found.fail(
-            WHAT,
-            format!("a trail named {name} exists that Gizmos did not create"),
-            "choose another `trail.name` in the organization file".to_owned(),
-        );
-        return;
-    }
-    let others: Vec<&str> = trails
-        .iter()
-        .filter(|trail| trail.organization && !ours(trail))
-        .map(|trail| trail.name.as_str())
-        .collect();
-    if others.is_empty() {
-        found.pass(WHAT, "no other".to_owned());
-    } else {
-        found.warn(
-            WHAT,
-            format!(
-                "the organization has another trail ({}), and AWS charges for a second copy of \
-                 management events",
-                others.join(", ")
-            ),
-            "see https://aws.amazon.com/cloudtrail/pricing/ and keep one of the two".to_owned(),
-        );
-    }
-}
-
 /// Checks access to the management, log archive and hub accounts.
 async fn accounts(cloud: &impl Cloud, bundle: &Bundle, caller: &Identity, found: &mut Preflight) {
     let organization = &bundle.organization;
+    let own_trail = bundle.stack_sets.iter().any(|set| set.part == Part::Bucket);
     let parts = [
-        ("management account", &organization.accounts.management),
-        ("log archive account", &organization.accounts.log_archive),
-        ("hub account", &organization.accounts.hub),
+        (
+            "management account",
+            &organization.accounts.management,
+            true,
+        ),
+        // With an existing trail, nothing is deployed there that others don't get, too.
+        (
+            "log archive account",
+            &organization.accounts.log_archive,
+            own_trail,
+        ),
+        ("hub account", &organization.accounts.hub, true),
     ];
-    for (what, account) in parts {
-        if *account == caller.account {
+    for (what, account, needed) in parts {
+        if !needed || *account == caller.account {
             continue;
         }
         let location = Location::new(account, &organization.home_region);

@@ -1,6 +1,6 @@
 use super::*;
 use crate::fake::{Fake, HOME, HUB, bundle};
-use crate::ports::Account;
+use crate::ports::{Account, TrailSummary};
 
 async fn failed(cloud: &Fake) -> Vec<(String, String)> {
     let found = preflight(cloud, &bundle()).await;
@@ -31,6 +31,9 @@ async fn each_failure_comes_with_its_fix() {
         state.enabled_regions = Some(vec!["us-east-1".into()]);
         state.trails.push(TrailSummary {
             name: "gizmos".into(),
+            arn: format!("arn:aws:cloudtrail:{HOME}:111122223333:trail/gizmos"),
+            bucket: None,
+            multi_region: true,
             organization: false,
             home_region: HOME.into(),
         });

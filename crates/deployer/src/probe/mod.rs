@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime};
 
 use compiler::canary::{CanaryKind, PARAMETER_PREFIX};
-use compiler::organization::{Publish, Topology};
+use compiler::organization::{Publish, Topology, Trail};
 use compiler::{Bundle, Part};
 use futures::{StreamExt, stream};
 use serde::Serialize;
@@ -292,7 +292,11 @@ impl<C: Cloud> Asked<'_, C> {
     async fn trail_key(&self) -> Finding {
         let organization = &self.bundle.organization;
         let location = Location::new(&organization.accounts.management, &organization.home_region);
-        let name = &organization.trail.name;
+        let name = organization.trail_name();
+        if let Trail::Existing(_) = organization.trail {
+            let why = unanswered("the trail's bucket and key are not Gizmos'");
+            return TRAIL_KEY.found("left the existing trail alone".to_owned(), why);
+        }
         let seen = match self.cloud.trail_status(&location, name).await {
             Ok(Some(status)) => match status.delivery_error {
                 None if status.logging => (

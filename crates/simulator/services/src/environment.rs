@@ -69,6 +69,8 @@ pub struct Environment {
     pub confirm_subscriptions: bool,
     /// How AWS behaves otherwise than its documents suggest.
     pub surprises: BTreeSet<Surprise>,
+    /// Regions in which no trail records anything, although nobody stopped it.
+    pub trails_off: BTreeSet<String>,
     /// Regions disabled in every account.
     pub off: BTreeSet<String>,
     /// Account and Region: Regions disabled in one account.

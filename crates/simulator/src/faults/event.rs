@@ -24,8 +24,9 @@ pub(crate) fn start(world: &mut World, faults: Faults) {
             world.clock.after_seconds(seconds, due);
         }
     }
-    let surprises = &mut world.services.environment.surprises;
-    surprises.clone_from(&faults.surprises);
+    let environment = &mut world.services.environment;
+    environment.surprises.clone_from(&faults.surprises);
+    environment.trails_off.clone_from(&faults.trails_off);
     let counts = std::mem::take(&mut world.faults.counts);
     let happened = std::mem::take(&mut world.faults.happened);
     world.faults = State::new(faults, world.config.seed, generation);

@@ -59,6 +59,9 @@ pub struct Faults {
     pub schedule: Vec<Scheduled>,
     /// Where AWS behaves otherwise than its documents suggest.
     pub surprises: BTreeSet<Surprise>,
+    /// Regions in which no trail records anything, although nobody stopped it: `GetTrailStatus` says so
+    /// there and nowhere else.
+    pub trails_off: BTreeSet<String>,
 }
 
 impl Default for Faults {
@@ -74,6 +77,7 @@ impl Default for Faults {
             instances: Vec::new(),
             schedule: Vec::new(),
             surprises: BTreeSet::new(),
+            trails_off: BTreeSet::new(),
         }
     }
 }

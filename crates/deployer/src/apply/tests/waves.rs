@@ -203,9 +203,11 @@ async fn a_wave_that_breaks_the_chain_is_rolled_back() {
         Some(crate::ports::TrailStatus {
             arn: "arn:trail".into(),
             key: None,
+            bucket: None,
             selectors: crate::ports::EventSelectors::default(),
             logging,
             multi_region: true,
+            global_services: true,
             organization: true,
             log_file_validation: true,
             delivery_error: None,

@@ -109,9 +109,9 @@ pub(super) const LINTS: &[Lint] = &[
     .never_allowed(),
     warning(
         "compile::unprotected",
-        "A self-protection rule with another name in its pattern",
-        "The rule watches something that Gizmos deploys, but the organization file names it differently than the rule's pattern. Add the name from the organization file to the pattern.",
-        Words("a trail that the organization file calls `audit`, and a rule for `gizmos`"),
+        "A log bucket that no rule protects",
+        "A self-protection rule says `gizmos:log-bucket`, but the organization file has an existing trail and doesn't name its bucket. Add `bucket` to `trail`; `gizmos doctor --org` names it.",
+        Words("a self-protection rule with `gizmos:log-bucket`, and `trail: {existing: ARN}` without `bucket`"),
         RULE,
     )
     .never_allowed(),

@@ -14,7 +14,6 @@ use super::{
     validate,
 };
 use crate::action::{Answer, Context, actions, anything, requests};
-use crate::arn::short;
 use crate::environment::Surprise;
 use crate::organizations::Organization;
 use crate::wire::api::{ApiError, Caller};
@@ -72,7 +71,11 @@ requests! {
 
 /// The ARN of a trail that a request gives by name or ARN.
 fn arn(caller: &Caller, name: &str) -> String {
-    trail_arn(&caller.account, &caller.region, short(name))
+    if name.starts_with("arn:") {
+        name.to_owned()
+    } else {
+        trail_arn(&caller.account, &caller.region, name)
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -133,7 +136,11 @@ fn get_trail_status(
         &request.name,
     )?;
     let mut answer = Map::new();
-    answer.insert("IsLogging".to_owned(), json!(trail.logging));
+    let is_off = context
+        .environment
+        .trails_off
+        .contains(&context.caller.region);
+    answer.insert("IsLogging".to_owned(), json!(trail.logging && !is_off));
     for (name, time) in [
         ("StartLoggingTime", trail.started),
         ("LatestDeliveryTime", trail.started),
@@ -319,7 +326,7 @@ fn update_trail(request: UpdateTrail, services: &mut Services, caller: &Caller) 
 }
 
 /// The trails visible to an account in a Region: its own there, its multi-Region trails from other
-/// Regions, and the organization's.
+/// Regions, and the organization's. A name finds only those of the caller's own account and Region.
 fn visible<'a>(
     cloudtrail: &'a CloudTrail,
     organization: &'a Organization,
@@ -336,7 +343,7 @@ fn find<'a>(
     name: &str,
 ) -> Result<&'a Trail, ApiError> {
     visible(cloudtrail, organization, caller)
-        .find(|trail| trail.arn == name || trail.name == name && trail.region == caller.region)
+        .find(|trail| trail.arn == name || *trail.arn == arn(caller, name))
         .ok_or_else(|| unknown_trail(caller, name))
 }
 
@@ -353,11 +360,7 @@ fn own<'a>(
     caller: &Caller,
     name: &str,
 ) -> Result<&'a mut Trail, ApiError> {
-    let arn = if name.starts_with("arn:") {
-        name.to_owned()
-    } else {
-        trail_arn(&caller.account, &caller.region, name)
-    };
+    let arn = arn(caller, name);
     let trail = cloudtrail
         .trails
         .get_mut(&arn)

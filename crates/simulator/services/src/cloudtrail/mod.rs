@@ -25,7 +25,7 @@ const SERVICE: &str = "cloudtrail.amazonaws.com";
 /// Events that the event history keeps. On AWS it has those of 90 days.
 const HISTORY: usize = 2_000;
 
-/// Maximum trails per account and Region.
+/// Maximum trails per account and Region, with the replicas of trails from other Regions.
 const TRAILS: usize = 5;
 
 /// Global services record their events only here.
@@ -192,6 +192,8 @@ pub(crate) fn carries(
         }
         if !trail.logging {
             reason = format!("the trail {} has stopped logging", trail.name);
+        } else if services.environment.trails_off.contains(region) {
+            reason = format!("the trail {} doesn't log in {region}", trail.name);
         } else if is_global(event) && !trail.flag("IncludeGlobalServiceEvents") {
             reason = format!("the trail {} leaves out global services", trail.name);
         } else if !selectors::include(&trail.properties, event) {
@@ -225,7 +227,7 @@ pub(crate) fn create_trail(
     }
     let there = trails
         .values()
-        .filter(|trail| trail.account == account && trail.region == region)
+        .filter(|trail| trail.covers(&services.organization, account, region))
         .count();
     if there >= TRAILS {
         return Err(ApiError::new(
