@@ -56,6 +56,7 @@ pub use catalogue::{alerts, catalogue};
 pub use draft::{Draft, Replaced, draft};
 pub use event_origin::{FixedRegions, GLOBAL_REGION, SIGN_IN_REGIONS, are_records, fixed_regions};
 pub use library::{Library, Options, check_file, load};
+pub use lint::names::REGIONS;
 pub use model::{
     Budget, Exception, ImportedFrom, Message, Origin, Response, Rule, RuleTest, Severity, Status,
     UNFINISHED, UnknownSeverity,

@@ -29,13 +29,13 @@ pub(super) fn account_id(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// A Region code, such as `eu-central-1` or `us-gov-west-1`.
+/// A Region code, such as `eu-central-1`, `us-gov-west-1` or `eusc-de-east-1`.
 pub(super) fn region(text: &str) -> bool {
     let mut parts: Vec<&str> = text.split('-').collect();
     let number = parts.pop().unwrap_or_default();
     let area = parts.first().copied().unwrap_or_default();
     (2..=3).contains(&parts.len())
-        && area.len() == 2
+        && (area.len() == 2 || area == "eusc")
         && (1..=2).contains(&number.len())
         && number.bytes().all(|byte| byte.is_ascii_digit())
         && parts
@@ -94,8 +94,8 @@ pub(super) fn trail_arn(text: &str) -> bool {
     let ["arn", partition, "cloudtrail", home, account, resource] = parts.as_slice() else {
         return false;
     };
-    partition.starts_with("aws")
-        && region(home)
+    region(home)
+        && *partition == super::partition(home)
         && account_id(account)
         && resource.strip_prefix("trail/").is_some_and(trail_name)
 }
@@ -182,9 +182,9 @@ pub(super) fn queue_arn(text: &str) -> bool {
         return false;
     };
     *arn == "arn"
-        && ["aws", "aws-us-gov"].contains(partition)
         && *service == "sqs"
         && region(place)
+        && *partition == super::partition(place)
         && account_id(account)
         && (1..=80).contains(&name.len())
         && name
@@ -235,6 +235,7 @@ mod tests {
             "eu-central-1",
             "us-east-1",
             "us-gov-west-1",
+            "eusc-de-east-1",
             "ap-southeast-3",
         ] {
             assert!(region(good), "{good}");

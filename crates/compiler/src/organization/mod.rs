@@ -10,10 +10,10 @@ use std::fmt;
 
 use serde::Serialize;
 
-pub use names::ARTIFACT_PREFIX;
 pub(crate) use names::{
     ALARM, ALARMS_TOPIC, BUS, DEAD_LETTERS, PUBLISHER, PUBLISHER_PATH, TRAIL_KEY_ALIAS,
 };
+pub use names::{ARTIFACT_PREFIX, partition};
 pub use read::load;
 pub use shape::schema;
 

@@ -22,14 +22,22 @@ pub const ARTIFACT_PREFIX: &str = "templates/";
 /// Alias of the key that encrypts the trail's log files.
 pub(crate) const TRAIL_KEY_ALIAS: &str = "alias/gizmos-trail";
 
+/// The partition of a Region: `aws`, `aws-cn`, `aws-eusc` or `aws-us-gov`. Nothing in one is known in
+/// another.
+pub fn partition(region: &str) -> &'static str {
+    let starts = |prefix: &str| region.starts_with(prefix);
+    match region {
+        _ if starts("cn-") => "aws-cn",
+        _ if starts("eusc-") => "aws-eusc",
+        _ if starts("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
 impl Organization {
-    /// The partition of all ARNs, from the home Region: `aws` or `aws-us-gov`.
+    /// The partition of all ARNs, from the home Region.
     pub fn partition(&self) -> &'static str {
-        if self.home_region.starts_with("us-gov-") {
-            "aws-us-gov"
-        } else {
-            "aws"
-        }
+        partition(&self.home_region)
     }
 
     /// Name of the bucket for the trail's log files; `None` if the organization file doesn't name

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rules::Severity;
-use syntax::{Diagnostic, Node, SourceFile, Span};
+use syntax::{Diagnostic, Node, SourceFile, Span, nearest};
 
 use crate::canary;
 
-use super::names::ALARMS_TOPIC;
+use super::names::{ALARMS_TOPIC, partition};
 use super::section::{Reader, Shape};
 use super::{
     Accounts, Artifacts, ExistingTrail, Findings, Forward, Organization, OwnTrail, Protocol,
@@ -251,7 +251,7 @@ impl Reader {
     fn regions(&mut self, node: &Node) -> Option<ChosenRegions> {
         let what = "the organization file";
         let home_node = self.required(node, what, "home_region");
-        let home = home_node.and_then(|home| self.text(home, "home_region", REGION));
+        let home = home_node.and_then(|home| self.region(home, "home_region"));
         let list = self.required(node, what, "regions")?;
         if list.as_str().is_some() {
             self.choice(list, "regions", &[("enabled", ())])?;
@@ -263,6 +263,9 @@ impl Reader {
             });
         }
         let mut regions = self.texts(list, "regions", REGION);
+        for item in list.as_sequence().unwrap_or_default() {
+            self.known_region(item);
+        }
         let (home, home_node) = home.zip(home_node)?;
         if !regions.contains(&home) {
             self.error_with_help(
@@ -279,15 +282,17 @@ impl Reader {
                 format!("`{china}`: stack sets can't be deployed to an organization in China"),
             );
         }
-        let government = |region: &str| region.starts_with("us-gov-");
-        if regions
-            .iter()
-            .any(|region| government(region) != government(&home))
-        {
+        let elsewhere = |region: &&String| partition(region) != partition(&home);
+        if let Some(other) = regions.iter().find(elsewhere) {
             self.error(
                 "organization::regions",
                 list.span,
-                "`regions` mixes commercial and GovCloud Regions, which never share an organization",
+                format!(
+                    "`regions` mixes the partitions {} (`{home}`) and {} (`{other}`), which never share \
+                     an organization",
+                    partition(&home),
+                    partition(other)
+                ),
             );
         }
         regions.sort_by_key(|region| *region != home);
@@ -298,6 +303,40 @@ impl Reader {
         })
     }
 
+    fn region(&mut self, node: &Node, field: &str) -> Option<String> {
+        self.known_region(node);
+        self.text(node, field, REGION)
+    }
+
+    /// Reports a Region that AWS doesn't have: nothing would be watched there. AWS adds Regions, and most are
+    /// further ones of an area that has some.
+    fn known_region(&mut self, node: &Node) {
+        const CODE: &str = "organization::regions";
+        let unknown = |region: &&str| format::region(region) && !rules::REGIONS.contains(region);
+        let Some(region) = node.as_str().filter(unknown) else {
+            return;
+        };
+        let area = |region: &str| {
+            let digits = |c: char| c.is_ascii_digit();
+            region.trim_end_matches(digits).to_owned()
+        };
+        let is_further = rules::REGIONS.iter().any(|it| area(it) == area(region));
+        match nearest(region, &rules::REGIONS) {
+            Some(near) if !is_further => self.error_with_help(
+                CODE,
+                node.span,
+                format!("AWS has no Region `{region}`"),
+                format!("did you mean `{near}`?"),
+            ),
+            _ => self.warning(
+                CODE,
+                node.span,
+                format!("this version doesn't know the Region `{region}`"),
+                "check the name; a Region that AWS has added since is watched like every other",
+            ),
+        }
+    }
+
     fn findings(&mut self, node: &Node, chosen: Option<&ChosenRegions>) -> Option<Findings> {
         if !self.mapping(node, "findings", &shape::FINDINGS) {
             return None;
@@ -306,7 +345,7 @@ impl Reader {
             .required(node, "findings", "account")
             .and_then(|account| self.text(account, "findings.account", ACCOUNT));
         let region_node = self.required(node, "findings", "region")?;
-        let region = self.text(region_node, "findings.region", REGION)?;
+        let region = self.region(region_node, "findings.region")?;
         if chosen.is_some_and(|chosen| {
             chosen.source == RegionSource::Listed && !chosen.regions.contains(&region)
         }) {

@@ -303,6 +303,31 @@ fn enabled_regions_are_resolved_later() {
 }
 
 #[test]
+fn a_misspelled_region_is_an_error_and_a_new_one_a_warning() {
+    let list = "  - us-west-2\n";
+    let (code, _, text) = only_diagnostic(list, "  - us-wset-2\n");
+    assert_eq!(code, "organization::regions");
+    assert!(text.contains("AWS has no Region `us-wset-2`"), "{text}");
+    assert!(text.contains("did you mean `us-west-2`?"), "{text}");
+    let (organization, diagnostics) = edited(list, "  - us-west-9\n");
+    assert!(organization.is_some_and(|it| it.regions.contains(&"us-west-9".to_owned())));
+    let [diagnostic] = diagnostics.as_slice() else {
+        panic!("{diagnostics:#?}");
+    };
+    assert!(!diagnostic.is_error(), "{diagnostic:?}");
+    assert_eq!(diagnostic.code, "organization::regions");
+}
+
+#[test]
+fn regions_of_two_partitions_are_refused_and_the_sovereign_cloud_is_one() {
+    let list = "  - us-west-2\n";
+    let (code, _, text) = only_diagnostic(list, "  - eusc-de-east-1\n");
+    assert_eq!(code, "organization::regions");
+    let what = "mixes the partitions aws (`eu-central-1`) and aws-eusc (`eusc-de-east-1`)";
+    assert!(text.contains(what), "{text}");
+}
+
+#[test]
 fn regions_are_a_list_or_the_word_enabled() {
     let list = "regions:\n  - eu-central-1\n  - us-east-1\n  - us-west-2\n";
     let (code, _, text) = only_diagnostic(list, "regions: enabeld\n");
@@ -454,7 +479,10 @@ fn an_existing_trail_has_no_settings_and_is_the_management_accounts() {
         (
             format!(
                 "{{existing: \"{}\"}}",
-                EXISTING.replace("aws:", "aws-us-gov:")
+                EXISTING.replace(
+                    "aws:cloudtrail:us-east-1",
+                    "aws-us-gov:cloudtrail:us-gov-west-1"
+                )
             ),
             "organization::trail",
             "not in the organization's partition `aws`",

@@ -29,15 +29,7 @@ impl Location {
 
     /// The partition of the Region, the second part of every ARN.
     pub fn partition(&self) -> &'static str {
-        if self.region.starts_with("cn-") {
-            "aws-cn"
-        } else if self.region.starts_with("us-gov-") {
-            "aws-us-gov"
-        } else if self.region.starts_with("eusc-") {
-            "aws-eusc"
-        } else {
-            "aws"
-        }
+        compiler::organization::partition(&self.region)
     }
 
     /// The last part of the host names in the Region's partition.

@@ -9,8 +9,9 @@ use std::sync::LazyLock;
 const OPERATIONS: &str = include_str!("../../data/event-names.txt");
 const OTHERS: &str = include_str!("../../data/other-event-names.txt");
 
-/// All Regions of the public partitions, including China and `GovCloud`.
-pub(super) const REGIONS: [&str; 39] = [
+/// All Regions of the public partitions, including China, `GovCloud` and the European Sovereign Cloud, as in
+/// botocore 1.44.8 of November 2026.
+pub const REGIONS: [&str; 41] = [
     "af-south-1",
     "ap-east-1",
     "ap-east-2",
@@ -42,8 +43,10 @@ pub(super) const REGIONS: [&str; 39] = [
     "il-central-1",
     "me-central-1",
     "me-south-1",
+    "me-west-1",
     "mx-central-1",
     "sa-east-1",
+    "sa-west-1",
     "us-east-1",
     "us-east-2",
     "us-gov-east-1",
