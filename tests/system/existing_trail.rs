@@ -286,6 +286,21 @@ fn an_excluded_source_that_no_rule_is_about_is_no_fault() {
     project.run(&["drift", "--org", &target]).expect(0);
 }
 
+#[test]
+fn failing_deliveries_of_log_files_are_a_warning() {
+    let (organization, project) = adopted();
+    project.deploy(&organization).expect(0);
+    organization.post("faults", &json!({"surprises": ["log_files_are_refused"]}));
+    let target = organization.argument();
+    for command in ["doctor", "drift"] {
+        project
+            .run(&[command, "--org", &target])
+            .expect(0)
+            .says("log files do not reach the bucket: AccessDenied");
+    }
+    project.run(&["verify", "--org", &target]).expect(0);
+}
+
 /// The status of a request for a bucket.
 fn bucket_status(organization: &Served, bucket: &str) -> u16 {
     ureq::get(format!("{}/{bucket}?versions", organization.endpoint()))
