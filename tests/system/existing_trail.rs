@@ -181,7 +181,16 @@ fn named(organization: &Served, project: &Project, texts: &[&str]) {
             assert!(run.all().contains(text), "no {text:?} in\n{}", run.all());
         }
     };
-    says(&run("doctor").expect(0));
+    let doctor = run("doctor").expect(0);
+    says(&doctor);
+    // One fault makes one line, not one for each member.
+    let lines = doctor.stdout.lines();
+    assert_eq!(
+        lines.filter(|it| it.contains("existing trail:")).count(),
+        1,
+        "{}",
+        doctor.all()
+    );
     says(&run("verify").expect(1));
     let drift = run("drift").expect(5);
     says(&drift);

@@ -176,7 +176,7 @@ pub(crate) async fn existing(
             }
         }
     }
-    // What stops it everywhere is said once.
+    // A fault of the whole trail explains every Region.
     if status
         .as_ref()
         .is_none_or(|it| it.logging && it.multi_region)

@@ -27,7 +27,7 @@ pub(super) async fn check(cloud: &impl Cloud, bundle: &Bundle, found: &mut Prefl
     }
 }
 
-/// Asks a sample of members about an existing trail.
+/// Asks a sample of members about an existing trail, unless what was found already explains them.
 pub(super) async fn members(
     cloud: &impl Cloud,
     bundle: &Bundle,
@@ -35,7 +35,9 @@ pub(super) async fn members(
     found: &mut Preflight,
 ) {
     let organization = &bundle.organization;
-    if let Trail::Existing(_) = organization.trail {
+    let mut checks = found.checks.iter();
+    let is_good = checks.any(|it| it.what == EXISTING && it.state == CheckState::Passed);
+    if let (Trail::Existing(_), true) = (&organization.trail, is_good) {
         let mut sample = trail::sample(organization, accounts);
         // It has been asked already.
         sample.remove(&organization.accounts.hub);
