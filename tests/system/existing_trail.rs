@@ -181,7 +181,16 @@ fn named(organization: &Served, project: &Project, texts: &[&str]) {
             assert!(run.all().contains(text), "no {text:?} in\n{}", run.all());
         }
     };
-    says(&run("doctor").expect(0));
+    let doctor = run("doctor").expect(0);
+    says(&doctor);
+    // One fault makes one line, not one for each member.
+    let lines = doctor.stdout.lines();
+    assert_eq!(
+        lines.filter(|it| it.contains("existing trail:")).count(),
+        1,
+        "{}",
+        doctor.all()
+    );
     says(&run("verify").expect(1));
     let drift = run("drift").expect(5);
     says(&drift);
@@ -284,6 +293,21 @@ fn an_excluded_source_that_no_rule_is_about_is_no_fault() {
     cloudtrail(&organization, "PutEventSelectors", &excluded);
     let target = organization.argument();
     project.run(&["drift", "--org", &target]).expect(0);
+}
+
+#[test]
+fn failing_deliveries_of_log_files_are_a_warning() {
+    let (organization, project) = adopted();
+    project.deploy(&organization).expect(0);
+    organization.post("faults", &json!({"surprises": ["log_files_are_refused"]}));
+    let target = organization.argument();
+    for command in ["doctor", "drift"] {
+        project
+            .run(&[command, "--org", &target])
+            .expect(0)
+            .says("log files do not reach the bucket: AccessDenied");
+    }
+    project.run(&["verify", "--org", &target]).expect(0);
 }
 
 /// The status of a request for a bucket.

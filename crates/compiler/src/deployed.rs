@@ -1,7 +1,7 @@
 //! The rule as it is deployed: its pattern, with what only the organization file knows.
 //!
 //! - Findings are taken from one place.
-//! - [`DEPLOYERS`], [`HUB`] and [`LOG_ARCHIVE`] stand in patterns for who deploys and where. A name
+//! - [`DEPLOYERS`], [`MANAGEMENT`], [`HUB`] and [`LOG_ARCHIVE`] stand in patterns for who deploys and where. A name
 //!   would exempt whoever creates a role with it, in any account, so roles are exempt by exact ARN.
 //! - [`TRAIL_NAME`], [`TRAIL_ARN`], [`LOG_BUCKET`] and [`ARTIFACT_BUCKET`] stand for what is protected,
 //!   whatever it is called and whoever made it.
@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use eventbridge_pattern::{Limits, Pattern};
 use rules::Rule;
 use rules::stand_in::{
-    ARTIFACT_BUCKET, DEPLOYERS, HUB, LOG_ARCHIVE, LOG_BUCKET, TRAIL_ARN, TRAIL_NAME,
+    ARTIFACT_BUCKET, DEPLOYERS, HUB, LOG_ARCHIVE, LOG_BUCKET, MANAGEMENT, TRAIL_ARN, TRAIL_NAME,
 };
 use serde_json::{Map, Value, json};
 use syntax::Diagnostic;
@@ -150,6 +150,7 @@ fn fill(value: &mut Value, organization: &Organization) {
 fn meaning(text: &str, organization: &Organization) -> Option<Vec<Value>> {
     let texts: Vec<String> = match text {
         DEPLOYERS if !organization.deployers.is_empty() => organization.deployers.clone(),
+        MANAGEMENT => vec![organization.accounts.management.clone()],
         HUB => vec![organization.accounts.hub.clone()],
         LOG_ARCHIVE => vec![organization.accounts.log_archive.clone()],
         TRAIL_NAME => vec![organization.trail_name().to_owned()],

@@ -4,11 +4,14 @@
 
 /// The roles that deploy. Without any in the organization file it stays, and nobody is exempt.
 pub const DEPLOYERS: &str = "gizmos:deployers";
+/// The management account, to which the organization trail belongs.
+pub const MANAGEMENT: &str = "gizmos:management";
 /// The account of the hub.
 pub const HUB: &str = "gizmos:hub";
 /// The account with the trail's log files.
 pub const LOG_ARCHIVE: &str = "gizmos:log-archive";
-/// The organization trail by its name, as callers in its own account and Region may give it.
+/// The organization trail by its name, as callers in the management account may give it. Other accounts
+/// may have trails of that name, such as those of earlier landing zones of AWS Control Tower.
 pub const TRAIL_NAME: &str = "gizmos:trail-name";
 /// The organization trail by its ARN.
 pub const TRAIL_ARN: &str = "gizmos:trail-arn";

@@ -87,6 +87,8 @@ pub(crate) struct State {
     pub(crate) lag: Duration,
     pub(crate) subscriptions: BTreeMap<String, Vec<Subscription>>,
     pub(crate) trail: Option<TrailStatus>,
+    /// Where it doesn't log.
+    pub(crate) trail_off: BTreeSet<Location>,
     pub(crate) queue: Option<u64>,
     pub(crate) policy: Option<Value>,
     pub(crate) drifts: BTreeMap<(String, Location), Vec<ResourceDrift>>,
@@ -574,8 +576,10 @@ impl Health for Fake {
         Ok(self.state().trail.clone())
     }
 
-    async fn trail_logs(&self, _: &Location, _: &str) -> Result<Option<bool>, CloudError> {
-        Ok(self.state().trail.as_ref().map(|trail| trail.logging))
+    async fn trail_logs(&self, location: &Location, _: &str) -> Result<Option<bool>, CloudError> {
+        let state = self.state();
+        let trail = state.trail.as_ref();
+        Ok(trail.map(|trail| trail.logging && !state.trail_off.contains(location)))
     }
 
     async fn trails(&self, _: &Location) -> Result<Vec<TrailSummary>, CloudError> {

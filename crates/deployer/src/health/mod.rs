@@ -36,7 +36,8 @@ pub(crate) fn read_dead_letters(location: &Location, url: &str) -> Remedy {
 }
 
 /// Fix for a link that can't be read.
-const PERMIT: &str = "give the caller (in other accounts: the access role) permission to read it";
+pub(crate) const PERMIT: &str =
+    "give the caller (in other accounts: the access role) permission to read it";
 
 /// A link of the alert chain that doesn't work.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -176,7 +176,7 @@ pub(crate) async fn existing(
             }
         }
     }
-    // What stops it everywhere is said once.
+    // A fault of the whole trail explains every Region.
     if status
         .as_ref()
         .is_none_or(|it| it.logging && it.multi_region)
@@ -550,7 +550,10 @@ fn excluded_sources(fields: &[FieldSelector], calls: Calls) -> Option<Vec<String
 
 #[cfg(test)]
 mod tests {
+    use compiler::organization::{ExistingTrail, Trail};
+
     use super::*;
+    use crate::fake::{ARCHIVE, Fake, HOME, HUB, MANAGEMENT};
     use crate::ports::BasicSelector;
 
     fn basic(kind: &str, management_events: bool, excluded: &[&str]) -> EventSelectors {
@@ -659,7 +662,6 @@ mod tests {
 
     #[test]
     fn a_stopped_trail_of_control_tower_has_a_switch_in_the_landing_zone() {
-        use compiler::organization::{ExistingTrail, Trail};
         let mut organization = crate::fake::bundle().organization;
         let home = Location::new("111122223333", "eu-central-1");
         for (name, is_control_tower) in [
@@ -677,5 +679,76 @@ mod tests {
             assert!(fix.contains(&command), "{fix}");
             assert_eq!(fix.contains("AWS Control Tower"), is_control_tower, "{fix}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn members_and_regions_in_which_an_existing_trail_does_not_log_are_named() {
+        let arn = format!("arn:aws:cloudtrail:{HOME}:{MANAGEMENT}:trail/audit");
+        let mut bundle = crate::fake::bundle();
+        bundle.organization.trail = Trail::Existing(ExistingTrail {
+            arn: arn.clone(),
+            bucket: None,
+        });
+        let cloud = Fake::new();
+        cloud.state().trail = Some(TrailStatus {
+            arn,
+            key: None,
+            bucket: None,
+            selectors: EventSelectors::default(),
+            logging: true,
+            multi_region: true,
+            global_services: true,
+            organization: true,
+            log_file_validation: false,
+            delivery_error: None,
+        });
+        let look = async || {
+            let sample = sample(&bundle.organization, &[]);
+            let found = existing(&cloud, &bundle, &sample, &Scope::default())
+                .await
+                .0;
+            let faults = found.faults.into_iter();
+            let faults = faults.map(|fault| (fault.code, fault.link.location.to_string()));
+            faults.collect::<Vec<_>>()
+        };
+        assert_eq!(look().await, []);
+        let hub = Location::new(HUB, HOME);
+        cloud.state().trail_off.insert(hub.clone());
+        assert_eq!(look().await, [(DriftCode::TrailScope, hub.to_string())]);
+        // A Region without the trail explains its members.
+        let elsewhere = Location::new(MANAGEMENT, "us-east-1");
+        cloud.state().trail_off.insert(elsewhere.clone());
+        assert_eq!(
+            look().await,
+            [(DriftCode::TrailStopped, elsewhere.to_string())]
+        );
+    }
+
+    #[test]
+    fn a_sample_has_the_hub_and_few_active_members_of_many() {
+        let organization = crate::fake::bundle().organization;
+        let account = |id: String| Account {
+            id,
+            name: "shop".to_owned(),
+            state: AccountState::Active,
+            path: Vec::new(),
+        };
+        let ids = |accounts: &[Account]| {
+            sample(&organization, accounts)
+                .into_iter()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(ids(&[]), [HUB]);
+        let mut few = vec![account(MANAGEMENT.to_owned()), account(ARCHIVE.to_owned())];
+        assert_eq!(ids(&few), [ARCHIVE, HUB]);
+        few[1].state = AccountState::Suspended;
+        assert_eq!(ids(&few), [HUB]);
+        let many: Vec<Account> = (0..100).map(|it| account(format!("4{it:011}"))).collect();
+        let sampled = ids(&many);
+        assert_eq!(sampled.len(), SAMPLE + 1);
+        assert_eq!(
+            sampled[1..],
+            ["400000000000", "400000000034", "400000000068"]
+        );
     }
 }

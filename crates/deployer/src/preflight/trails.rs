@@ -9,7 +9,7 @@ use remedy::Remedy;
 
 use super::{CheckState, Preflight};
 use crate::fleet::{Observed, ObservedStack, Scope, may_change, tagged_part};
-use crate::health::{Inspection, trail};
+use crate::health::{Inspection, PERMIT, trail};
 use crate::plan::{Problem, ProblemKind};
 use crate::ports::{Account, Cloud, Location, Stack, TrailStatus, TrailSummary};
 
@@ -27,7 +27,7 @@ pub(super) async fn check(cloud: &impl Cloud, bundle: &Bundle, found: &mut Prefl
     }
 }
 
-/// Asks a sample of members about an existing trail.
+/// Asks a sample of members about an existing trail, unless what was found already explains them.
 pub(super) async fn members(
     cloud: &impl Cloud,
     bundle: &Bundle,
@@ -35,7 +35,9 @@ pub(super) async fn members(
     found: &mut Preflight,
 ) {
     let organization = &bundle.organization;
-    if let Trail::Existing(_) = organization.trail {
+    let mut checks = found.checks.iter();
+    let is_good = checks.any(|it| it.what == EXISTING && it.state == CheckState::Passed);
+    if let (Trail::Existing(_), true) = (&organization.trail, is_good) {
         let mut sample = trail::sample(organization, accounts);
         // It has been asked already.
         sample.remove(&organization.accounts.hub);
@@ -131,8 +133,13 @@ async fn check_existing(
     }
 }
 
-/// Reports faults as this state.
+/// Reports faults as this state. What can't be read may be healthy, but an own trail isn't removed on
+/// that chance.
 fn tell(inspection: Inspection, state: CheckState, found: &mut Preflight) {
+    let unreadable = match state {
+        CheckState::Failed => CheckState::Failed,
+        _ => CheckState::Unknown,
+    };
     for fault in inspection.faults {
         let link = fault.link;
         let message = format!("{} in {}: {}", link.link, link.location, link.message);
@@ -140,7 +147,7 @@ fn tell(inspection: Inspection, state: CheckState, found: &mut Preflight) {
     }
     for link in inspection.unreadable {
         let message = format!("{} in {}: {}", link.link, link.location, link.reason);
-        found.add(EXISTING, CheckState::Unknown, message, None);
+        found.add(EXISTING, unreadable, message, Some(PERMIT.into()));
     }
     for link in inspection.warnings {
         let message = format!("{} in {}: {}", link.link, link.location, link.message);
@@ -234,4 +241,31 @@ async fn check_own(cloud: &impl Cloud, bundle: &Bundle, name: &str, found: &mut 
         ),
         fix,
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::health::UnreadableLink;
+
+    #[test]
+    fn an_own_trail_is_not_removed_for_one_that_cannot_be_read() {
+        for (state, expected) in [
+            (CheckState::Warning, CheckState::Unknown),
+            (CheckState::Failed, CheckState::Failed),
+        ] {
+            let inspection = Inspection {
+                unreadable: vec![UnreadableLink {
+                    link: "trail audit".to_owned(),
+                    location: Location::new("111122223333", "us-east-1"),
+                    reason: "it can't be read: access denied".to_owned(),
+                }],
+                ..Inspection::default()
+            };
+            let mut found = Preflight { checks: Vec::new() };
+            tell(inspection, state, &mut found);
+            let states: Vec<CheckState> = found.checks.iter().map(|check| check.state).collect();
+            assert_eq!(states, [expected]);
+        }
+    }
 }

@@ -238,7 +238,8 @@ fn account(scope: &Scope<'_>, clause: &Clause<'_>, diagnostics: &mut Vec<Diagnos
         let is_id = text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit());
         // CloudTrail uses these for callers without an account.
         let nobody = ["anonymous", "ANONYMOUS_PRINCIPAL"].contains(&text);
-        let stands_in = [stand_in::HUB, stand_in::LOG_ARCHIVE].contains(&text);
+        let stands_in =
+            [stand_in::MANAGEMENT, stand_in::HUB, stand_in::LOG_ARCHIVE].contains(&text);
         if !is_id && !nobody && !stands_in {
             diagnostics.push(
                 Diagnostic::error(
