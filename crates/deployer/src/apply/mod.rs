@@ -23,18 +23,20 @@ mod stack_set;
 use std::sync::Arc;
 use std::time::Duration;
 
-use compiler::Bundle;
+use compiler::organization::Trail;
+use compiler::{Bundle, Part};
 
 pub use guard::removals_problem;
 pub use report::{ApplyOutcome, ApplyReport, ApplySummary, PartOutcome, PartReport, Unfinished};
 
 use crate::error::DeployError;
-use crate::fleet::{Membership, observe};
+use crate::fleet::{Membership, Scope, observe};
+use crate::health::trail;
 use crate::operation::Session;
 pub use crate::operation::{InstanceFailure, Limits, OperationReport};
 use crate::plan::{
-    Basis, Estimate, Plan, StackPlan, StackSetPlan, delete_stack, delete_stack_set, newer_format,
-    wrong_organization,
+    Basis, Change, Estimate, Plan, StackPlan, StackSetPlan, delete_stack, delete_stack_set,
+    newer_format, wrong_organization,
 };
 use crate::ports::{AccountState, Cloud};
 use crate::progress::Progress;
@@ -136,9 +138,32 @@ pub async fn apply_with(
     };
     let mut parts = parts::deploy_all(&run, plan).await;
     let broken = parts.iter().find(|part| !part.outcome.is_good());
-    let broken = broken.map(|part| format!("{} failed; nothing is removed", part.name));
+    let mut broken = broken.map(|part| format!("{} failed; nothing is removed", part.name));
+    if broken.is_none() {
+        // Rare and large, so not a part of every deployment's future.
+        broken = Box::pin(without_a_trail(&run, plan)).await;
+    }
     parts.extend(parts::remove_all(&run, plan, broken).await);
     Ok(ApplyReport { problems, parts })
+}
+
+/// Why an own trail isn't removed for an existing one: what is broken about that, since the deployment
+/// began or unnoticed.
+async fn without_a_trail<C: Cloud>(run: &Run<'_, C>, plan: &Plan) -> Option<String> {
+    let organization = &run.bundle.organization;
+    let is_own =
+        |it: &StackPlan| it.part == Some(Part::Trail) && matches!(it.change, Change::Delete);
+    if matches!(organization.trail, Trail::Own(_)) || !plan.stacks.iter().any(is_own) {
+        return None;
+    }
+    let sample = trail::sample(organization, &run.membership.accounts);
+    let scope = Scope::default();
+    let (found, _) = trail::existing(run.session.cloud, run.bundle, &sample, &scope).await;
+    let broken = found.into_broken().into_iter().next()?;
+    Some(format!(
+        "{} in {} can't take the place of Gizmos' own trail: {}; nothing is removed",
+        broken.link, broken.location, broken.message
+    ))
 }
 
 /// Removes everything Gizmos deployed: detections first, the log bucket's stack last. The log

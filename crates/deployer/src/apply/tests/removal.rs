@@ -1,7 +1,10 @@
 //! Removals come last, and remove nothing else.
 
+use compiler::organization::ExistingTrail;
+
 use super::*;
 use crate::plan::ProblemKind;
+use crate::ports::{EventSelectors, TrailStatus};
 
 #[tokio::test(start_paused = true)]
 async fn a_stack_set_without_the_tag_is_left_unchanged() {
@@ -247,4 +250,48 @@ async fn removing_a_unit_keeps_accounts_that_moved_out_of_it() {
                 .any(|location| location.account == account.id)
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_own_trail_is_not_removed_for_one_that_stops_during_the_deployment() {
+    let cloud = Fake::new();
+    deploy(&cloud, &bundle()).await;
+    let mut adopted = bundle();
+    let arn = format!("arn:aws:cloudtrail:{HOME}:{MANAGEMENT}:trail/audit");
+    adopted.organization.trail = Trail::Existing(ExistingTrail { arn, bucket: None });
+    let own = ["gizmos-bucket", "gizmos-trail"];
+    adopted
+        .stack_sets
+        .retain(|set| !own.contains(&set.name.as_str()));
+    let trail = |logging| {
+        Some(TrailStatus {
+            arn: "arn:trail".into(),
+            key: None,
+            bucket: None,
+            selectors: EventSelectors::default(),
+            logging,
+            multi_region: true,
+            global_services: true,
+            organization: true,
+            log_file_validation: true,
+            delivery_error: None,
+        })
+    };
+    cloud.state().trail = trail(false);
+    cloud.take_calls();
+    let report = deploy(&cloud, &adopted).await;
+    for name in own {
+        let PartOutcome::Skipped { reason } = &of(&report, name).outcome else {
+            panic!("{report:#?}")
+        };
+        assert!(reason.contains("the trail is not logging"), "{reason}");
+    }
+    assert_eq!(cloud.take_calls(), [""; 0]);
+
+    cloud.state().trail = trail(true);
+    let report = deploy(&cloud, &adopted).await;
+    assert_eq!(report.outcome(), ApplyOutcome::Done);
+    let calls = cloud.take_calls();
+    let last = |name: &str| calls.iter().rposition(|call| call.contains(name)).unwrap();
+    assert!(last("gizmos-trail") < last("gizmos-bucket"), "{calls:?}");
 }
