@@ -24,6 +24,8 @@ use crate::organization::Organization;
 
 /// The field of replayed events.
 const REPLAY: &str = "replay-name";
+/// Beginning of the log bucket's default name.
+const LOG_BUCKET_PREFIX: &str = "gizmos-logs-";
 /// Characters of the clause that leaves them out.
 pub(crate) const REPLAY_CLAUSE_LENGTH: usize = r#","replay-name":[{"exists":false}]"#.len();
 
@@ -198,6 +200,9 @@ pub(crate) fn check(
             )),
         );
     }
+    for rule in library.iter().filter(|rule| rule.is_deployed()) {
+        diagnostics.extend(other_name(rule, organization));
+    }
     if let Some(rule) = first_with(library, DEPLOYERS)
         && organization.deployers.is_empty()
     {
@@ -218,6 +223,40 @@ pub(crate) fn check(
             )),
         );
     }
+}
+
+/// Warns of a rule that names what it protects, but not as the organization file does. Rules of earlier
+/// versions had the default names in their patterns.
+fn other_name(rule: &Rule, organization: &Organization) -> Option<Diagnostic> {
+    let tagged = |tag: &str| rule.tags.iter().any(|it| it == tag);
+    let deployed = as_deployed(rule, organization);
+    let text = deployed.pattern.text();
+    let trail = organization.trail_name();
+    let bucket = organization.log_bucket();
+    let (what, name, stand_in) = if tagged("protects.trail") {
+        let is_named = text.contains(&format!("{trail}\""));
+        (!is_named).then(|| ("trail", trail.to_owned(), TRAIL_NAME))
+    } else if tagged("protects.log-bucket") {
+        let bucket = bucket?;
+        let has_prefix = bucket.starts_with(LOG_BUCKET_PREFIX) && text.contains(LOG_BUCKET_PREFIX);
+        let is_named = has_prefix || text.contains(&format!("\"{bucket}\""));
+        (!is_named).then_some(("log bucket", bucket, LOG_BUCKET))
+    } else {
+        None
+    }?;
+    Some(
+        Diagnostic::warning(
+            "compile::unprotected",
+            format!(
+                "rule `{}` protects the {what}, but its pattern doesn't have the name `{name}`",
+                rule.id
+            ),
+        )
+        .at(rule.location.clone())
+        .help(format!(
+            "write `{stand_in}` in `event_pattern`: it stands for the name in the organization file"
+        )),
+    )
 }
 
 #[cfg(test)]

@@ -77,6 +77,34 @@ fn a_renamed_or_existing_trail_and_its_bucket_are_protected_by_the_same_rules() 
     }
 }
 
+/// Copies of the rules of earlier versions.
+#[test]
+fn a_rule_with_another_name_than_the_organization_file_is_a_warning() {
+    let mut library = committed_library();
+    for rule in &mut library {
+        let text = rule.pattern.text();
+        let text = text.replace("gizmos:trail-name", "gizmos");
+        let text = text.replace("gizmos:trail-arn", "arn:aws:cloudtrail:*:*:trail/gizmos");
+        let text = text.replace("gizmos:log-bucket", "gizmos-logs-o-exampleorg1");
+        rule.pattern = eventbridge_pattern::Pattern::parse(&text).unwrap();
+    }
+    let warnings = |organization: &Organization| -> Vec<String> {
+        let (_, diagnostics) = compiler::compile(&library, organization, &templates());
+        let unprotected = diagnostics
+            .into_iter()
+            .filter(|it| it.code == "compile::unprotected");
+        unprotected.map(|it| it.message).collect()
+    };
+    assert_eq!(warnings(&example()), Vec::<String>::new());
+    assert_eq!(
+        warnings(&existing(Some("example-audit"))),
+        [
+            "rule `gizmos-log-bucket-changed` protects the log bucket, but its pattern doesn't have the name `example-audit`",
+            "rule `gizmos-trail-changed` protects the trail, but its pattern doesn't have the name `audit`",
+        ]
+    );
+}
+
 #[test]
 fn an_existing_trails_bucket_without_a_name_is_a_warning() {
     assert_eq!(

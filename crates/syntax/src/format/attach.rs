@@ -247,17 +247,18 @@ impl<'a> Attacher<'a, '_> {
                 self.collection(node, children.collect(), flow, limit, outer, path)
             }
             value => {
-                // An empty value has no span of its own, and a block's trailing newlines aren't
-                // text.
+                // An empty value has no span of its own.
                 let source = self.source(node.span);
-                let end = node.span.start + source.trim_end().len();
-                self.cursor = self.cursor.max(end);
                 let style = self.style(node.span.start);
                 // Computed only when needed: a line may contain a megabyte of values.
-                let column = match style {
-                    ScalarStyle::Literal | ScalarStyle::Folded => self.column(node.span.start),
-                    _ => 0,
+                let (column, text) = match style {
+                    ScalarStyle::Literal | ScalarStyle::Folded => {
+                        let column = self.column(node.span.start);
+                        (column, without_empty_lines(source, column))
+                    }
+                    _ => (0, source.trim_end()),
                 };
+                self.cursor = self.cursor.max(node.span.start + text.len());
                 Tree::Scalar(Scalar {
                     value,
                     source,
@@ -397,4 +398,18 @@ struct Child<'a> {
 fn is_flow(text: &str, span: Span) -> bool {
     text.get(span.start..)
         .is_some_and(|rest| rest.starts_with(['[', '{']))
+}
+
+/// A block's source without the empty lines at its end, which aren't text. A line of spaces that go beyond
+/// the block's column is.
+fn without_empty_lines(source: &str, column: usize) -> &str {
+    let mut rest = source;
+    while let Some((before, last)) = rest.rsplit_once('\n') {
+        let last = last.strip_suffix('\r').unwrap_or(last);
+        if last.len() > column || last.contains(|c| c != ' ') {
+            break;
+        }
+        rest = before;
+    }
+    rest.strip_suffix('\r').unwrap_or(rest)
 }

@@ -28,6 +28,23 @@ fn formatted(text: &str) -> String {
 }
 
 #[test]
+fn a_blocks_last_line_of_spaces_is_text_and_no_empty_line() {
+    for sign in ['>', '|'] {
+        let text = format!("text: {sign}\n  words\n    deeper\n        \n");
+        assert_eq!(
+            formatted(&format!("{text}other: 1\n")),
+            format!("{text}other: 1\n")
+        );
+        // Spaces up to the block's column are an empty line.
+        let apart = format!("text: {sign}\n  words\n\nother: 1\n");
+        assert_eq!(
+            formatted(&format!("text: {sign}\n  words\n  \nother: 1\n")),
+            apart
+        );
+    }
+}
+
+#[test]
 fn keys_indentation_quotes_and_the_last_newline() {
     assert_eq!(
         formatted(

@@ -109,8 +109,8 @@ pub(super) const LINTS: &[Lint] = &[
     .never_allowed(),
     warning(
         "compile::unprotected",
-        "A log bucket that no rule protects",
-        "A self-protection rule says `gizmos:log-bucket`, but the organization file has an existing trail and doesn't name its bucket. Add `bucket` to `trail`; `gizmos doctor --org` names it.",
+        "A trail or log bucket that no rule protects",
+        "A self-protection rule says `gizmos:log-bucket`, but the organization file has an existing trail and doesn't name its bucket: add `bucket` to `trail`; `gizmos doctor --org` names it. Or a rule tagged `protects.trail` or `protects.log-bucket` has another name in its pattern than the organization file: write `gizmos:trail-name` or `gizmos:log-bucket` there.",
         Words("a self-protection rule with `gizmos:log-bucket`, and `trail: {existing: ARN}` without `bucket`"),
         RULE,
     )
